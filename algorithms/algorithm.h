@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A search algorithm is a constant struct of pure functions: no I/O, no clock, no globals.
+ *
+ * THE ONE RULE. A suggestion is a function of (problem, settings, seed, cursor, history) and of nothing
+ * else. So a crash, a restart or another machine suggests the same. A cache may make it faster, never
+ * different: dropping it changes no suggestion.
+ *
+ * THE CUBE. A point is n_dims doubles in [0,1], one a parameter in file order; NAN where the parameter is
+ * inactive (its condition does not hold). A coordinate is the quantile of the parameter's prior, so that a
+ * uniform draw in the cube is a draw from the prior. A categorical with K values: value k is any u in
+ * [k/K, (k+1)/K), (k+0.5)/K once snapped. The caller's `snap` moves a point to the one that will really be run
+ * (rounds steps and integers, centres categoricals, sets inactive coordinates to NAN, draws nothing).
+ *
+ * THE OBJECTIVE is minimised. A caller who maximises negates on entry.
+ *
+ * Adding one: algorithms/x.c with one `const struct algorithm algorithm_x`, and a line in algorithms.def.
+ * It then is in the contract tests, the API's capabilities, the CLI and the docs. */
+#ifndef HONE_ALGORITHM_H
+#define HONE_ALGORITHM_H
+
+#include "base/err.h"
+#include "base/settings.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum dim_kind { DIM_CONTINUOUS, DIM_ORDINAL, DIM_CATEGORICAL };
+
+struct dim {
+    enum dim_kind kind;
+    int64_t n_levels; /* ORDINAL: integers and steps, in order; CATEGORICAL: K; CONTINUOUS: 0 */
+    int parent;       /* index of the dimension that must have an allowed level for this one to be active; -1 = none.
+                         A parent always stands before its children. */
+};
+
+struct problem {
+    const struct dim *dims;
+    int n_dims; /* >= 1 */
+    int n_objectives; /* >= 1 */
+    void *ctx;        /* given to the functions below */
+    void (*snap)(void *ctx, double *u);
+    double (*level)(void *ctx, int dim, int64_t level); /* the snapped u of a level of an ORDINAL or CATEGORICAL */
+    bool (*feasible)(void *ctx, const double *u);       /* constraints between parameters, on a snapped point; NULL = always */
+};
+
+enum observation_state {
+    OBSERVATION_PENDING,    /* was handed out, has no result yet */
+    OBSERVATION_DONE,       /* y is known */
+    OBSERVATION_PRUNED,     /* stopped early; y is its last value, or NAN */
+    OBSERVATION_FAILED,     /* the configuration failed; y is NAN */
+    OBSERVATION_INFEASIBLE, /* ran, but may not be used; y may be known */
+};
+
+struct observation {
+    int64_t number; /* of the trial, rising */
+    enum observation_state state;
+    const double *x; /* n_dims, snapped */
+    const double *y; /* n_objectives, minimised, NAN = not known */
+    double y_se;     /* standard error of y[0] (replicates), NAN = not known */
+};
+
+struct search {
+    const struct problem *problem;
+    const struct settings *settings; /* by the algorithm's table */
+    uint64_t seed;                   /* of the experiment */
+    int64_t cursor;                  /* where the algorithm stands in its sequence: 0 at first, then what the last suggestion gave */
+    const struct observation *history; /* in order of number; given only if needs_history */
+    size_t n_history;
+};
+
+#define SUGGESTION_NOTE 400
+
+struct suggestion {
+    double *x;                  /* out: n_dims, snapped and feasible; memory of the caller */
+    int64_t cursor;             /* out: for the next suggestion; always > the one given */
+    char how[32];               /* out: for "why": "random", "initial design", "expected improvement", ... */
+    double expected, deviation; /* out: what the model expects of y[0] and how sure it is (standard deviation); NAN if there is no model */
+    double acquisition;         /* out: value of what was maximised; NAN */
+    char note[SUGGESTION_NOTE]; /* out: a sentence for people, may be empty */
+};
+
+struct algorithm {
+    const char *name;  /* "gp" */
+    const char *title; /* "Gaussian process" */
+    const char *about; /* a sentence and the paper */
+    const struct setting *settings; /* NULL-name ended; NULL = none */
+    bool needs_history; /* false: suggest sees no history, costs microseconds and may run anywhere */
+    bool is_slow;       /* must not run on a thread that others wait for */
+    bool finite_only;   /* needs every dimension to have levels (grid) */
+    int max_dims;       /* 0 = any */
+    int max_objectives; /* 0 = any */
+
+    /* Refuses a problem it cannot do: ERR_INVALID with the reason. NULL = the fields above say all. */
+    enum err (*accept)(const struct problem *problem, const struct settings *settings, struct error *error);
+
+    /* One point. ERR_EXHAUSTED when there are no more. Thread safe; keeps nothing. `cache` is a slot that the
+     * caller keeps for one experiment (NULL slot: no cache); freed with cache_free. */
+    enum err (*suggest)(const struct search *search, void **cache, struct suggestion *out, struct error *error);
+    void (*cache_free)(void *cache); /* NULL = no cache */
+};
+
+extern const struct algorithm *const algorithms[]; /* NULL-ended, by algorithms.def */
+
+const struct algorithm *algorithm_find(const char *name); /* NULL = there is none */
+
+/* What is common, checked once: sizes, dims, objectives, then accept. */
+enum err algorithm_accept(const struct algorithm *a, const struct problem *problem,
+                          const struct settings *settings, struct error *error);
+
+/* suggest with its outputs checked (in the cube, snapped, feasible) and defaults set. Callers use this. */
+enum err algorithm_suggest(const struct algorithm *a, const struct search *search, void **cache,
+                           struct suggestion *out, struct error *error);
+
+/* How many distinct points the space has; INT64_MAX if it is infinite or larger. Conditions are respected. */
+int64_t problem_size(const struct problem *problem);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What every trial finds in its environment, on any backend (docs/reference/trial-contract.md). */
+#ifndef HONE_BACKENDS_TRIAL_ENV_H
+#define HONE_BACKENDS_TRIAL_ENV_H
+
+#include "backends/backend.h"
+
+/* {"HONE_URL": "...", "HONE_PARAM_LR": "0.1", ...} of the job, then the `env` of `run` with its placeholders filled. Directories are the
+ * backend's to add. New reference. */
+json_t *trial_env(const struct backend_job *job);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The states of experiments, trials and attempts, and their names (docs/reference/states.md). */
+#ifndef HONE_MODEL_STATES_H
+#define HONE_MODEL_STATES_H
+
+#include <stdbool.h>
+
+/* CREATED -> RUNNING <-> PAUSED -> STOPPING -> SUCCEEDED | FAILED | CANCELLED */
+#define EXPERIMENT_STATES(X)                                                                 \
+    X(CREATED, false) X(RUNNING, false) X(PAUSED, false) X(STOPPING, false)                  \
+    X(SUCCEEDED, true) X(FAILED, true) X(CANCELLED, true)
+
+/* QUEUED -> STARTING -> RUNNING <-> PAUSED -> STOPPING -> SUCCEEDED | PRUNED | INFEASIBLE | FAILED | LOST
+ * | CANCELLED. LOST with retries left goes back to QUEUED. Attempts use the same names. */
+#define TRIAL_STATES(X)                                                                      \
+    X(QUEUED, false) X(STARTING, false) X(RUNNING, false) X(PAUSED, false)                   \
+    X(STOPPING, false) X(SUCCEEDED, true) X(PRUNED, true) X(INFEASIBLE, true)                \
+    X(FAILED, true) X(LOST, true) X(CANCELLED, true)
+
+enum experiment_state {
+#define X(name, final) EXPERIMENT_##name,
+    EXPERIMENT_STATES(X)
+#undef X
+    EXPERIMENT_STATE_COUNT
+};
+
+enum trial_state {
+#define X(name, final) TRIAL_##name,
+    TRIAL_STATES(X)
+#undef X
+    TRIAL_STATE_COUNT
+};
+
+const char *experiment_state_name(enum experiment_state s); /* "RUNNING" */
+const char *trial_state_name(enum trial_state s);
+int experiment_state_parse(const char *name); /* -1: no such state */
+int trial_state_parse(const char *name);
+bool experiment_state_final(enum experiment_state s);
+bool trial_state_final(enum trial_state s);
+
+#endif
