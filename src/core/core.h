@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The thread that changes things. Everyone else sends it a command or reads a snapshot from the store.
+ *
+ * A command is made with command_new, filled, and handed over with core_submit: from then on it belongs to the core until
+ * `done` is called (from the core thread, after COMMIT, so an answered command is on disk), which must return at once
+ * and takes the command back: whoever waits then reads its answer and calls command_free. Commands are applied in the order they came, many in one transaction. */
+#ifndef HONE_CORE_CORE_H
+#define HONE_CORE_CORE_H
+
+#include "base/buf.h"
+#include "base/problems.h"
+#include "base/queue.h"
+#include "model/nouns.h"
+#include "store/store.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum command_kind {
+#define COMMAND(NAME, function) CMD_##NAME,
+#include "core/commands.def"
+#undef COMMAND
+    CMD_COUNT
+};
+
+struct command {
+    struct queue_item item; /* first: a command is queued by it */
+    enum command_kind kind;
+
+    /* what is asked; strings malloced, owned by the command */
+    char *project, *experiment; /* names from the path */
+    int64_t trial;              /* number from the path, 0 = none */
+    json_t *body;               /* decoded body, NULL = none */
+    struct spec *spec;          /* EXPERIMENT_CREATE */
+    char *idempotency_key;      /* NULL = none; made unique per token and route by the caller */
+    char *request_hash;         /* of method, path and body; with idempotency_key */
+    int64_t if_match;           /* revision the object must have, -1 = any */
+    int64_t trial_token_attempt;/* >= 0: asked with a trial's token of this attempt (must be the present one); -1 = a user */
+    void *inside;               /* of the inner commands */
+    void (*inside_free)(void *inside);
+
+    /* the answer; valid in and after done() */
+    struct error error;         /* error.code OK = it worked */
+    json_t *reply;              /* body of the answer, owned; NULL = empty */
+    int http_status;            /* 200, 201; an error's comes from error.code */
+    bool replayed;              /* the stored answer of an earlier request with this idempotency_key */
+
+    void (*done)(struct command *c); /* may be NULL: then the core frees it */
+    void *arg;                       /* of `done` */
+};
+
+struct command *command_new(enum command_kind kind);
+void command_free(struct command *c);
+
+struct core;
+
+/* What one commit changed, for watchers: the last revision, and the experiments touched. */
+struct core_change {
+    int64_t revision;
+    const int64_t *experiments;
+    size_t n_experiments;
+};
+
+struct core_config {
+    struct store *store;       /* the core takes its writer */
+    const char *data_dir;
+    const char *url;           /* how a trial reaches the service: given to backends */
+    int workers;               /* threads for suggestions and backend calls */
+    char *(*trial_token)(void *arg, const char *experiment_uid, int64_t trial, int64_t attempt); /* malloced; NULL fn = no tokens */
+    void (*on_change)(void *arg, const struct core_change *change); /* after each commit, from the core thread; must not block */
+    void *arg;
+};
+
+/* Opens backends, recovers what the store holds (adopts runs, re-arms leases and deadlines), starts the thread. */
+enum err core_start(const struct core_config *config, struct core **out, struct error *error);
+void core_stop(struct core *c); /* answers or refuses (UNAVAILABLE) what waits; running trials go on; joins all threads */
+
+bool core_submit(struct core *c, struct command *command); /* false: stopping, the command stays the caller's */
+size_t core_queue_length(struct core *c);
+
+const struct catalog *core_catalog(void); /* algorithms, stopping rules, backends: constant */
+
+/* Log bytes of an attempt through its backend; any thread. Parameters as backend.h `logs`. ERR_NOT_FOUND: nothing was kept. */
+enum err core_logs(struct core *c, const char *backend, const char *run_key, bool stderr_stream, int64_t offset, size_t max,
+                   struct buf *out, int64_t *next, bool *end, struct error *error);
+
+/* Checks of a spec beyond the file: the algorithm accepts the space, the backend finds the program, metrics filters compile.
+ * Adds to `problems`. Any thread. */
+void core_validate(struct core *c, const struct spec *spec, struct problems *problems);
+
+/* `n` sample configurations as the algorithm's initial design or random would draw them: array of params. For previews. */
+json_t *core_preview(const struct spec *spec, int n);
+
+/* Counters since the start, for /metrics. Any thread. */
+struct core_stats {
+    int64_t commands, commits, events, suggestions, suggestion_us, submits, queue_length;
+};
+void core_stats(struct core *c, struct core_stats *out);
+
+#endif
