@@ -7,6 +7,7 @@
 #define HONE_BASE_MEM_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 void *x_malloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
@@ -16,6 +17,12 @@ char *x_strdup(const char *s) __attribute__((returns_nonnull, warn_unused_result
 char *x_strndup(const char *s, size_t n) __attribute__((returns_nonnull, warn_unused_result));
 char *x_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), returns_nonnull,
                                                       warn_unused_result));
+
+/* Frees what is owned through a pointer to const (strings of the nouns). */
+static inline void x_free(const void *p)
+{
+    free((void *)(uintptr_t)p);
+}
 
 #define X_NEW(type) ((type *)x_calloc(1, sizeof(type)))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof(a)[0])

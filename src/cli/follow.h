@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Waiting for an experiment, shared by run, tune, watch and wait. */
+#ifndef HONE_CLI_FOLLOW_H
+#define HONE_CLI_FOLLOW_H
+
+#include "cli/output.h"
+#include "cli/verb.h"
+
+struct follow {
+    const char *experiment;
+    const char *until;   /* name of a state, or NULL = any final one */
+    double timeout_s;    /* 0 = none */
+    bool progress;       /* show the line */
+    bool board;          /* on a terminal: show the leaderboard above it */
+};
+
+/* Returns once the state is reached or can no longer be: *out is the experiment (new reference). ERR_TIMEOUT, "CANCELLED" by
+ * a signal, or what a call said; a service that is away is waited for. */
+enum err follow(struct cli *cli, const struct follow *f, json_t **out, struct error *error);
+
+/* 0 for a SUCCEEDED experiment with a best trial, EXIT_UNSUCCESSFUL otherwise. */
+int exit_of_experiment(json_t *experiment);
+
+enum err leaderboard(struct cli *cli, const char *experiment, int limit, json_t **out, struct error *error);
+extern const struct column leaderboard_columns[];
+
+#endif

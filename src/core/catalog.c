@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What an experiment file may refer to, and the checks that need more than its form. */
+#include "core/state.h"
+
+#include "collectors/collector.h"
+
+#include <math.h>
+#include <pthread.h>
+
+#define MAX_ENTRIES 64
+
+static struct catalog_entry algorithm_entries[MAX_ENTRIES], stopper_entries[MAX_ENTRIES], backend_entries[MAX_ENTRIES];
+static const struct catalog catalog = {algorithm_entries, stopper_entries, backend_entries};
+
+static void fill(void)
+{
+    for (int i = 0; algorithms[i] && i < MAX_ENTRIES - 1; i++)
+        algorithm_entries[i] = (struct catalog_entry){algorithms[i]->name, algorithms[i]->title, algorithms[i]->settings};
+    for (int i = 0; stoppers[i] && i < MAX_ENTRIES - 1; i++)
+        stopper_entries[i] = (struct catalog_entry){stoppers[i]->name, stoppers[i]->title, stoppers[i]->settings};
+    for (int i = 0; backends[i] && i < MAX_ENTRIES - 1; i++)
+        backend_entries[i] = (struct catalog_entry){backends[i]->name, backends[i]->title, backends[i]->settings};
+}
+
+const struct catalog *core_catalog(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, fill);
+    return &catalog;
+}
+
+static void check_metrics(const struct spec *spec, struct problems *problems)
+{
+    const json_t *config = json_object_get(spec->run, "metrics");
+    const char *format = json_string_value(json_object_get(config, "format"));
+    const struct collector *collector = collector_find(format ? format : "auto");
+    const char *metrics[SPEC_MAX_OBJECTIVES + 1] = {0};
+    for (size_t i = 0; i < spec->n_objectives; i++)
+        metrics[i] = spec->objectives[i].metric;
+    void *parser = collector ? collector->open(config, metrics, problems) : NULL;
+    if (parser)
+        collector->close(parser);
+}
+
+void core_validate(struct core *c, const struct spec *spec, struct problems *problems)
+{
+    /* a plan is a view; this one does not own the spec, so it is taken apart by hand */
+    struct plan *plan = plan_new((struct spec *)(uintptr_t)spec);
+    struct error error;
+    if (algorithm_accept(plan->algorithm, &plan->problem, &spec->algorithm_settings, &error))
+        problems_add(problems, "/algorithm", "REFUSED", NULL, "%s", error.detail);
+    plan->spec = NULL;
+    plan_unref(plan);
+    if (!spec->run)
+        return;
+    check_metrics(spec, problems);
+    struct connection *conn = runs_connection(c, spec->backend);
+    if (conn && conn->backend->validate)
+        conn->backend->validate(conn->conn, spec->run, problems);
+}
+
+json_t *core_preview(const struct spec *spec, int n)
+{
+    struct plan *plan = plan_new((struct spec *)(uintptr_t)spec);
+    const struct algorithm *a = plan->algorithm->needs_history ? algorithm_find("sobol") : plan->algorithm;
+    struct settings none = {.table = a->settings};
+    struct problems ignored = {0};
+    settings_read(&none, a->settings, NULL, "", &ignored);
+    json_t *list = json_array();
+    struct search search = {.problem = &plan->problem,
+                            .settings = a == plan->algorithm ? &spec->algorithm_settings : &none,
+                            .seed = spec->seed};
+    double x[SPACE_MAX_PARAMS];
+    for (int i = 0; i < n; i++) {
+        struct suggestion s = {.x = x};
+        if (algorithm_suggest(a, &search, NULL, &s, NULL))
+            break;
+        search.cursor = s.cursor;
+        (void)json_array_append_new(list, space_params(spec->space, x));
+    }
+    plan->spec = NULL;
+    plan_unref(plan);
+    return list;
+}

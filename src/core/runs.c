@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Between the core and the backends: calls go out as jobs in workers, what backends tell comes back as commands.
+ *
+ * The tracker holds, for each run a backend follows, whose it is and the collector that reads its output. It is filled by the submitting
+ * worker and used by the backend's watch thread, so it has a lock; the lock is never held over a call. */
+#include "core/state.h"
+
+#include "collectors/collector.h"
+
+#include <string.h>
+
+struct tracked {
+    UT_hash_handle hh;
+    char run_key[80];
+    int64_t experiment, trial, attempt, replicate;
+    const struct collector *collector;
+    void *parser;
+    const struct connection *connection;
+    bool any_point;
+};
+
+struct tracker {
+    pthread_mutex_t mutex;
+    struct tracked *runs;
+    struct core *core;
+};
+
+static struct tracked *find(struct tracker *t, const char *run_key)
+{
+    struct tracked *r;
+    (void)pthread_mutex_lock(&t->mutex);
+    HASH_FIND(hh, t->runs, run_key, strlen(run_key), r);
+    (void)pthread_mutex_unlock(&t->mutex);
+    return r;
+}
+
+/* A run has one watch thread, and is tracked before that thread can know it and until it has told the end, so the pointer stays good there. */
+static void track(struct tracker *t, struct tracked *r)
+{
+    (void)pthread_mutex_lock(&t->mutex);
+    HASH_ADD(hh, t->runs, run_key[0], strlen(r->run_key), r);
+    (void)pthread_mutex_unlock(&t->mutex);
+}
+
+static void untrack(struct tracker *t, struct tracked *r)
+{
+    (void)pthread_mutex_lock(&t->mutex);
+    HASH_DEL(t->runs, r);
+    (void)pthread_mutex_unlock(&t->mutex);
+    if (r->collector)
+        r->collector->close(r->parser);
+    free(r);
+}
+
+void run_event_free(void *run_event)
+{
+    struct run_event *e = run_event;
+    for (size_t i = 0; i < e->n_points; i++)
+        x_free(e->points[i].metric);
+    free(e->points);
+    free(e->cursor);
+    free(e->tail);
+    free(e);
+}
+
+static struct run_event *event_for(const struct tracked *r)
+{
+    struct run_event *e = X_NEW(struct run_event);
+    e->experiment = r->experiment;
+    e->trial = r->trial;
+    e->attempt = r->attempt;
+    (void)snprintf(e->run_key, sizeof e->run_key, "%s", r->run_key);
+    return e;
+}
+
+static void send(struct core *c, enum command_kind kind, struct run_event *e)
+{
+    struct command *command = command_new(kind);
+    command->inside = e;
+    command->inside_free = run_event_free;
+    if (!core_submit(c, command)) /* stopping: the next start adopts the run and hears it again */
+        command_free(command);
+}
+
+/* --- from the backends' watch threads */
+
+struct gathering {
+    struct run_event *event;
+    size_t cap;
+    const struct tracked *run;
+};
+
+static void gather(void *arg, const struct point *p)
+{
+    struct gathering *g = arg;
+    struct run_event *e = g->event;
+    if (e->n_points == g->cap) {
+        g->cap = g->cap ? g->cap * 2 : 16;
+        e->points = x_realloc(e->points, g->cap * sizeof *e->points);
+    }
+    e->points[e->n_points++] = (struct measurement){.metric = x_strdup(p->metric),
+                                                    .step = p->step,
+                                                    .attempt = g->run->attempt,
+                                                    .replicate = g->run->replicate,
+                                                    .time_ms = p->time_ms ? p->time_ms : clock_wall_ms(),
+                                                    .value = p->value};
+}
+
+static void feed(struct core *c, struct tracked *r, const char *data, size_t len, bool end, const char *cursor)
+{
+    if (!r->collector)
+        return;
+    struct gathering g = {.event = event_for(r), .run = r};
+    r->collector->feed(r->parser, data, len, end, gather, &g);
+    if (!g.event->n_points) { /* the cursor need not be kept: reading these bytes again gives nothing either */
+        run_event_free(g.event);
+        return;
+    }
+    r->any_point = true;
+    char *saved CLEANUP_FREE = r->collector->save(r->parser);
+    json_t *both = json_pack("{s:s, s:s}", "backend", cursor, "parser", saved);
+    g.event->cursor = json_dumps(both, JSON_COMPACT);
+    json_decref(both);
+    send(c, CMD_RUN_OUTPUT, g.event);
+}
+
+static void on_output(void *ctx, const char *run_key, const char *data, size_t len, const char *cursor)
+{
+    struct core *c = ctx;
+    struct tracked *r = find(c->tracker, run_key);
+    if (r)
+        feed(c, r, data, len, false, cursor);
+}
+
+/* The last lines of the log, for a person who asks why: stderr, or stdout if that is empty. */
+static char *log_tail(const struct tracked *r)
+{
+    struct buf out = BUF_INIT;
+    int64_t next;
+    bool end;
+    const struct backend *b = r->connection->backend;
+    enum err err = b->logs(r->connection->conn, r->run_key, STREAM_STDERR, -600, 600, &out, &next, &end, NULL);
+    if (!err && !out.len)
+        err = b->logs(r->connection->conn, r->run_key, STREAM_STDOUT, -600, 600, &out, &next, &end, NULL);
+    for (size_t i = 0; i < out.len; i++) /* what a trial prints may be anything; a message is text */
+        if ((unsigned char)out.data[i] >= 0x7f || ((unsigned char)out.data[i] < 0x20 && out.data[i] != '\n'))
+            out.data[i] = '?';
+    char *text = buf_take(&out);
+    if (err)
+        *text = '\0';
+    return text;
+}
+
+static void on_status(void *ctx, const char *run_key, const struct backend_status *status)
+{
+    struct core *c = ctx;
+    struct tracked *r = find(c->tracker, run_key);
+    if (!r)
+        return;
+    bool final = status->phase == PHASE_SUCCEEDED || status->phase == PHASE_FAILED || status->phase == PHASE_STOPPED;
+    if (final)
+        feed(c, r, "", 0, true, "end");
+    struct run_event *e = event_for(r);
+    e->status = *status;
+    if (status->phase == PHASE_FAILED || (final && !r->any_point))
+        e->tail = log_tail(r);
+    if (final)
+        untrack(c->tracker, r);
+    send(c, CMD_RUN_STATUS, e);
+}
+
+/* --- jobs */
+
+struct submit {
+    struct job job;
+    struct core *core;
+    struct plan *plan;
+    struct tracked *run; /* to be tracked; NULL: it already is */
+    struct connection *connection;
+    struct run_event *event;
+    json_t *params;
+    char *project, *experiment, *token, *cursor;
+    int64_t replicate;
+    uint64_t seed;
+};
+
+static void submit_run(struct job *job)
+{
+    struct submit *s = (struct submit *)job;
+    struct run_event *e = s->event;
+    char *trial_name CLEANUP_FREE = x_asprintf("%s-%lld", s->experiment, (long long)e->trial);
+    struct backend_job what = {.run_key = e->run_key,
+                               .project = s->project,
+                               .experiment = s->experiment,
+                               .trial_name = trial_name,
+                               .trial = e->trial,
+                               .attempt = e->attempt,
+                               .replicate = s->replicate,
+                               .run = s->plan->spec->run,
+                               .params = s->params,
+                               .names = s->plan->names,
+                               .seed = s->seed,
+                               .time_limit_s = s->plan->spec->trial_time_limit_s,
+                               .url = s->core->url,
+                               .token = s->token,
+                               .cursor = s->cursor};
+    if (s->run)
+        track(s->core->tracker, s->run);
+    e->error.code = s->connection->backend->submit(s->connection->conn, &what, &e->error);
+    if (e->error.code) {
+        struct tracked *r = find(s->core->tracker, e->run_key);
+        if (r)
+            untrack(s->core->tracker, r);
+    }
+    atomic_fetch_add(&s->core->n_submits, 1);
+    send(s->core, CMD_RUN_SUBMITTED, e);
+    json_decref(s->params);
+    plan_unref(s->plan);
+    free(s->project);
+    free(s->experiment);
+    free(s->token);
+    free(s->cursor);
+    free(s);
+}
+
+static struct tracked *new_tracked(struct connection *conn, struct live *l, struct live_trial *t, const json_t *cursor)
+{
+    struct tracked *r = X_NEW(struct tracked);
+    (void)snprintf(r->run_key, sizeof r->run_key, "%s", t->attempt->run_key);
+    r->experiment = l->id;
+    r->trial = t->number;
+    r->attempt = t->row->attempt;
+    r->replicate = t->row->replicate;
+    r->connection = conn;
+    const json_t *config = json_object_get(l->plan->spec->run, "metrics");
+    const char *format = json_string_value(json_object_get(config, "format"));
+    const char *metrics[SPEC_MAX_OBJECTIVES + 1] = {0};
+    for (size_t i = 0; i < l->plan->spec->n_objectives; i++)
+        metrics[i] = l->plan->spec->objectives[i].metric;
+    struct problems problems = {0};
+    r->collector = collector_find(format ? format : "auto");
+    r->parser = r->collector ? r->collector->open(config, metrics, &problems) : NULL;
+    problems_release(&problems); /* they were told when the experiment was created */
+    const char *saved = json_string_value(json_object_get(cursor, "parser"));
+    if (!r->parser)
+        r->collector = NULL;
+    else if (saved)
+        r->collector->restore(r->parser, saved);
+    r->any_point = saved != NULL;
+    return r;
+}
+
+/* splitmix64: neighbouring trials and replicates get unrelated seeds. */
+static uint64_t trial_seed(uint64_t seed, int64_t trial, int64_t replicate)
+{
+    uint64_t z = seed + 0x9e3779b97f4a7c15u * ((uint64_t)trial * 1024 + (uint64_t)replicate + 1);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (z ^ (z >> 31)) >> 11; /* 53 bits: exact in JSON and every language */
+}
+
+void runs_submit(struct core *c, struct live *l, struct live_trial *t)
+{
+    struct connection *conn = runs_connection(c, l->plan->spec->backend);
+    if (!conn)
+        return;
+    json_t *cursor = json_loads(t->attempt->cursor, 0, NULL);
+    const char *at = json_string_value(json_object_get(cursor, "backend"));
+    struct submit *s = X_NEW(struct submit);
+    s->job.run = submit_run;
+    s->core = c;
+    s->plan = plan_ref(l->plan);
+    s->connection = conn;
+    s->run = find(c->tracker, t->attempt->run_key) ? NULL : new_tracked(conn, l, t, cursor);
+    s->event = X_NEW(struct run_event);
+    s->event->experiment = l->id;
+    s->event->trial = t->number;
+    s->event->attempt = t->row->attempt;
+    (void)snprintf(s->event->run_key, sizeof s->event->run_key, "%s", t->attempt->run_key);
+    s->params = json_loads(t->row->params, 0, NULL);
+    s->project = x_strdup(l->row->project);
+    s->experiment = x_strdup(l->row->name);
+    s->token = c->config.trial_token ? c->config.trial_token(c->config.arg, l->row->uid, t->number, t->row->attempt) : NULL;
+    s->cursor = x_strdup(at ? at : "");
+    s->replicate = t->row->replicate;
+    s->seed = trial_seed((uint64_t)l->row->seed, t->number, t->row->replicate);
+    json_decref(cursor);
+    if (!pool_submit(c->pool, &s->job))
+        submit_run(&s->job); /* cannot happen while the core runs; still never lose it */
+}
+
+struct call {
+    struct job job;
+    struct connection *connection;
+    char *run_key;
+    enum effect_kind kind;
+    double grace_s;
+    bool drop;
+};
+
+static void call_run(struct job *job)
+{
+    struct call *k = (struct call *)job;
+    if (k->kind == EFFECT_CANCEL)
+        (void)k->connection->backend->cancel(k->connection->conn, k->run_key, k->grace_s, NULL); /* a lost cancel is asked again at the next start */
+    else
+        k->connection->backend->forget(k->connection->conn, k->run_key, k->drop);
+    free(k->run_key);
+    free(k);
+}
+
+static void call(struct core *c, const struct call *what, const char *backend, const char *run_key)
+{
+    struct connection *conn = runs_connection(c, backend);
+    if (!conn || !*run_key)
+        return;
+    struct call *k = X_NEW(struct call);
+    *k = *what;
+    k->job.run = call_run;
+    k->connection = conn;
+    k->run_key = x_strdup(run_key);
+    if (!pool_submit(c->pool, &k->job))
+        call_run(&k->job);
+}
+
+void runs_cancel(struct core *c, const char *backend, const char *run_key, double grace_s)
+{
+    call(c, &(struct call){.kind = EFFECT_CANCEL, .grace_s = grace_s}, backend, run_key);
+}
+
+void runs_forget(struct core *c, const char *backend, const char *run_key, bool drop)
+{
+    call(c, &(struct call){.kind = EFFECT_FORGET, .drop = drop}, backend, run_key);
+}
+
+/* --- connections */
+
+struct connection *runs_connection(struct core *c, const char *backend)
+{
+    for (size_t i = 0; backend && i < c->n_connections; i++)
+        if (!strcmp(c->connections[i].backend->name, backend))
+            return &c->connections[i];
+    return NULL;
+}
+
+enum err runs_open(struct core *c, struct error *error)
+{
+    c->tracker = X_NEW(struct tracker);
+    (void)pthread_mutex_init(&c->tracker->mutex, NULL);
+    size_t n = 0;
+    while (backends[n])
+        n++;
+    c->connections = x_calloc(n, sizeof *c->connections);
+    for (size_t i = 0; i < n; i++) {
+        struct connection *conn = &c->connections[i];
+        conn->backend = backends[i];
+        conn->host = (struct backend_host){.ctx = c, .data_dir = c->data_dir, .status = on_status, .output = on_output};
+        enum err err = conn->backend->open(&conn->host, &conn->conn, error);
+        if (err)
+            return err;
+        c->n_connections = i + 1;
+    }
+    return OK;
+}
+
+static void *watch(void *arg)
+{
+    struct connection *conn = arg;
+    conn->backend->watch(conn->conn);
+    return NULL;
+}
+
+void runs_start(struct core *c)
+{
+    for (size_t i = 0; i < c->n_connections; i++)
+        c->connections[i].watching = !pthread_create(&c->connections[i].thread, NULL, watch, &c->connections[i]);
+}
+
+void runs_stop(struct core *c)
+{
+    for (size_t i = 0; i < c->n_connections; i++) {
+        if (!c->connections[i].watching)
+            continue;
+        c->connections[i].backend->stop_watch(c->connections[i].conn);
+        (void)pthread_join(c->connections[i].thread, NULL);
+        c->connections[i].watching = false;
+    }
+}
+
+void runs_close(struct core *c)
+{
+    for (size_t i = 0; i < c->n_connections; i++)
+        c->connections[i].backend->close(c->connections[i].conn);
+    free(c->connections);
+    struct tracked *r, *next;
+    if (!c->tracker)
+        return;
+    HASH_ITER(hh, c->tracker->runs, r, next)
+    untrack(c->tracker, r);
+    (void)pthread_mutex_destroy(&c->tracker->mutex);
+    free(c->tracker);
+}

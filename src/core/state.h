@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the core thread knows beside the store: experiments that are in use, their trials that are not final, what waits for them, and
+ * what is to be done after the commit. Private to core/; everything here belongs to the core thread unless it says otherwise.
+ *
+ * The store is the truth. The rows held here are copies that were written in this or an earlier transaction; after a rollback they are read anew
+ * (live_reload). Runtime marks (deadlines, jobs under way, parked commands) are never stored and are re-made at a start. */
+#ifndef HONE_CORE_STATE_H
+#define HONE_CORE_STATE_H
+
+#include "core/core.h"
+
+#include "algorithm.h"
+#include "backends/backend.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "stop/stopper.h"
+
+#include <stdatomic.h>
+#include <uthash.h>
+
+#define NEVER INT64_MAX
+
+/* A spec with all that is derived from it once, shared by the core and the jobs that use it. */
+struct plan {
+    _Atomic int refs;
+    struct spec *spec;
+    const struct algorithm *algorithm;
+    const struct stopper *stopper; /* NULL = none */
+    struct problem problem;
+    const char **names;            /* of the parameters, NULL-ended */
+};
+
+struct plan *plan_new(struct spec *spec); /* takes the spec */
+struct plan *plan_ref(struct plan *p);
+void plan_unref(struct plan *p);          /* any thread */
+
+/* The reports of one trial on the watched metric, for stopping rules. */
+struct series {
+    int64_t *step;
+    double *value;
+    size_t n, cap;
+};
+
+void series_add(struct series *s, int64_t step, double value);
+void series_release(struct series *s);
+
+struct live_trial {
+    UT_hash_handle hh; /* in live.trials by number */
+    int64_t number;
+    struct trial *row;      /* owned */
+    struct attempt *attempt;/* owned; NULL before the first */
+    int64_t lease_until;    /* mono ms; NEVER: not leased */
+    int64_t start_after;    /* mono ms: a queued one waits for it (backoff) */
+    int64_t submit_at;      /* mono ms of the next try to submit; NEVER = not needed */
+    int submit_tries;
+    bool submitted;         /* the backend has it: status will come */
+    struct series series;   /* of the present attempt, when there is a stopping rule */
+    bool series_loaded;
+};
+
+struct live {
+    UT_hash_handle hh_id, hh_name;
+    int64_t id;
+    char *key;              /* "project/name" */
+    struct experiment *row; /* owned */
+    struct plan *plan;
+    struct live_trial *trials; /* not final ones */
+    struct command *parked;    /* suggests that wait; in order */
+    bool touched;           /* in this batch: row to be written, watchers to be told */
+    bool dirty;             /* the row differs from the stored one */
+    bool deleted;
+    bool suggesting;        /* a job is under way */
+    bool exhausted;         /* the algorithm has no more points; learnt again after a start */
+    bool goal_reached;
+    int64_t suggest_after;  /* mono ms: a failed suggestion is tried again then */
+    void *cache;            /* the algorithm's */
+    struct curve *curves;   /* completed trials for the stopping rule, by number; owned arrays */
+    size_t n_curves, cap_curves;
+    bool curves_loaded;
+};
+
+enum effect_kind { EFFECT_SUBMIT, EFFECT_CANCEL, EFFECT_FORGET, EFFECT_SUGGEST };
+
+struct effect {
+    enum effect_kind kind;
+    int64_t experiment, trial;
+    char *run_key; /* CANCEL, FORGET */
+    bool drop;     /* FORGET */
+    const char *backend;
+};
+
+struct connection {
+    const struct backend *backend;
+    struct backend_conn *conn;
+    struct backend_host host;
+    pthread_t thread;
+    bool watching;
+};
+
+struct tracker;
+
+struct core {
+    struct core_config config;
+    char *url, *data_dir;
+    struct db *db;
+    struct queue queue;
+    struct pool *pool;
+    pthread_t thread;
+    struct connection *connections;
+    size_t n_connections;
+    struct tracker *tracker;
+
+    struct live *by_id, *by_name;
+
+    /* this batch */
+    int64_t now, mono;          /* wall and monotonic ms, read once a batch */
+    struct live **touched;
+    size_t n_touched, cap_touched;
+    struct effect *effects;
+    size_t n_effects, cap_effects;
+    struct command *answered;   /* in order; done() after the commit */
+    struct command **answered_tail;
+    struct command *to_park;    /* joins a live's parked list after the commit */
+    int64_t revision;           /* of the last event */
+    int64_t pruned_at;
+
+    int64_t wake;               /* mono ms of the next deadline */
+    _Atomic bool stopping;
+
+    _Atomic int64_t n_commands, n_commits, n_suggestions, suggestion_us, n_submits, last_revision;
+};
+
+/* --- live.c: the experiments in use */
+enum err live_get(struct core *c, const char *project, const char *name, struct live **out, struct error *error);
+enum err live_get_id(struct core *c, int64_t id, struct live **out, struct error *error);
+struct live *live_add(struct core *c, struct experiment *row, struct spec *spec); /* takes both */
+struct live_trial *live_trial_add(struct live *l, struct trial *row, struct attempt *attempt); /* takes both */
+void live_trial_drop(struct live *l, struct live_trial *t);
+enum err live_reload(struct core *c, struct live *l, struct error *error); /* after a rollback; the row is gone: l->deleted */
+void live_evict(struct core *c, struct live *l); /* frees it when nothing needs it */
+void live_free_all(struct core *c);
+void live_touch(struct core *c, struct live *l);
+int64_t live_running(const struct live *l); /* trials that hold a parallel slot */
+void set_text(const char **field, const char *value); /* replaces an owned string; value may be NULL = "" */
+
+/* --- record.c: rows, counts and events of a change */
+enum err record(struct core *c, struct live *l, struct trial *t, const char *kind, json_t *data, struct error *error); /* takes data */
+void count_state(struct live *l, struct trial *t, enum trial_state state); /* moves a trial between counts */
+enum err save_trial(struct core *c, struct live *l, struct live_trial *t, const char *kind, json_t *data, struct error *error);
+void add_effect(struct core *c, enum effect_kind kind, struct live *l, struct live_trial *t);
+void add_forget(struct core *c, struct live *l, const char *run_key, bool drop);
+void wake_at(struct core *c, int64_t mono);
+
+/* --- trials.c: the life of a trial, for apply_* and the scheduler */
+struct new_trial {
+    const json_t *params;
+    const double *x;      /* NULL = foreign */
+    enum trial_state state;
+    json_t *origin;       /* taken */
+    const char *worker;
+};
+enum err trial_make(struct core *c, struct live *l, const struct new_trial *n, struct live_trial **out, struct error *error);
+enum err trial_start(struct core *c, struct live *l, struct live_trial *t, const char *worker, double lease_s, struct error *error); /* a new attempt: submits, or leases when worker is given */
+enum err trial_end(struct core *c, struct live *l, struct live_trial *t, enum trial_state state, const char *reason, const char *message, struct error *error); /* t is gone afterwards */
+enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, const json_t *metrics, const char *tail, struct error *error); /* its work is done: values, next replicate or end */
+enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, bool retry, struct error *error);
+enum err trial_cancel(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, struct error *error); /* to STOPPING, or to its end if nothing runs */
+enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, const struct measurement *m, size_t n, struct error *error); /* reports, with the stopping rule */
+json_t *lease_json(const struct core *c, const struct live_trial *t);
+
+/* --- schedule.c */
+enum err schedule(struct core *c, struct live *l, struct error *error); /* what follows from the present state: start, ask, finish */
+enum err experiment_end_begin(struct core *c, struct live *l, const char *reason, const char *message, bool cancel, struct error *error);
+enum err schedule_deadlines(struct core *c, struct error *error); /* what has become due: leases, limits, backoffs, waiting askers */
+
+/* --- suggest.c */
+void suggest_job(struct core *c, struct live *l);
+enum err suggest_inline(struct core *c, struct live *l, double *x, json_t **origin, struct error *error); /* fast algorithms; ERR_EXHAUSTED */
+struct suggested { /* inside a CMD_SUGGESTED */
+    int64_t experiment;
+    enum err code;
+    struct error error;
+    double *x;
+    int64_t cursor;
+    json_t *origin;
+};
+void suggested_free(void *suggested);
+
+/* --- stop_rule.c */
+enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, struct stop_answer *answer, struct error *error);
+void stop_rule_completed(struct live *l, struct live_trial *t); /* its curve joins the completed ones */
+void stop_rule_release(struct live *l);
+
+/* --- runs.c: backends and collectors */
+enum err runs_open(struct core *c, struct error *error);
+void runs_start(struct core *c); /* their threads */
+void runs_stop(struct core *c);
+void runs_close(struct core *c);
+struct connection *runs_connection(struct core *c, const char *backend);
+void runs_submit(struct core *c, struct live *l, struct live_trial *t);
+void runs_cancel(struct core *c, const char *backend, const char *run_key, double grace_s);
+void runs_forget(struct core *c, const char *backend, const char *run_key, bool drop);
+
+struct run_event { /* inside RUN_STATUS, RUN_OUTPUT, RUN_SUBMITTED */
+    int64_t experiment, trial, attempt;
+    char run_key[80];
+    struct backend_status status;
+    struct error error;   /* RUN_SUBMITTED */
+    char *tail;           /* last log lines */
+    char *cursor;         /* RUN_OUTPUT */
+    struct measurement *points;
+    size_t n_points;
+};
+void run_event_free(void *run_event);
+
+/* --- recover.c */
+enum err recover(struct core *c, struct error *error);
+
+/* --- core.c */
+void answer(struct core *c, struct command *command, enum err code, const struct error *error); /* queues its answer for after the commit */
+
+/* What an apply function says. PARK: it waits in the live's list. */
+enum applied { APPLIED, APPLIED_PARK };
+typedef enum err apply_fn(struct core *c, struct command *command, enum applied *how, struct error *error);
+#define COMMAND(NAME, function) apply_fn apply_##function;
+#include "core/commands.def"
+#undef COMMAND
+
+#endif

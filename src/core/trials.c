@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The life of a trial: made, started, measured, finished, lost, cancelled. */
+#include "core/state.h"
+
+#include "base/id.h"
+
+#include <math.h>
+#include <string.h>
+
+enum err trial_make(struct core *c, struct live *l, const struct new_trial *n, struct live_trial **out, struct error *error)
+{
+    char *params CLEANUP_FREE = json_dumps(n->params, JSON_COMPACT);
+    char *origin CLEANUP_FREE = json_dumps(n->origin, JSON_COMPACT);
+    json_decref(n->origin);
+    struct trial fresh = {.experiment_id = l->id,
+                          .number = l->row->n_trials + 1,
+                          .state = n->state,
+                          .reason = "",
+                          .message = "",
+                          .params = params,
+                          .x = n->x,
+                          .n_x = n->x ? l->plan->spec->space->n : 0,
+                          .objective = NAN,
+                          .rank = NAN,
+                          .objective_se = NAN,
+                          .progress = NAN,
+                          .metrics = "{}",
+                          .worker = n->worker ? n->worker : "",
+                          .origin = origin ? origin : "{}",
+                          .labels = "{}",
+                          .note = "",
+                          .create_ms = c->now};
+    enum err err = record(c, l, &fresh, "trial.created", NULL, error);
+    if (!err)
+        err = trial_insert(c->db, &fresh, error);
+    if (err)
+        return err;
+    l->row->n_trials++;
+    l->row->counts[fresh.state]++;
+    *out = live_trial_add(l, trial_copy(&fresh), NULL);
+    return OK;
+}
+
+static void make_run_key(const struct live *l, const struct trial *t, char *out, size_t size)
+{
+    char id[10];
+    id_short(l->row->uid, id, 8);
+    (void)snprintf(out, size, "h-%s-%lld-%lld", id, (long long)t->number, (long long)t->attempt);
+}
+
+enum err trial_start(struct core *c, struct live *l, struct live_trial *t, const char *worker, double lease_s, struct error *error)
+{
+    struct trial *row = t->row;
+    row->attempt++;
+    char key[80] = "";
+    if (!worker)
+        make_run_key(l, row, key, sizeof key);
+    struct attempt fresh = {.trial_id = row->id,
+                            .number = row->attempt,
+                            .replicate = row->replicate,
+                            .state = worker ? TRIAL_RUNNING : TRIAL_STARTING,
+                            .reason = "",
+                            .message = "",
+                            .run_key = key,
+                            .handle = "",
+                            .cursor = "",
+                            .worker = worker ? worker : "",
+                            .exit_code = -1,
+                            .signal = -1,
+                            .lease_s = worker ? lease_s : 0,
+                            .create_ms = c->now,
+                            .start_ms = worker ? c->now : 0};
+    attempt_free(t->attempt);
+    t->attempt = attempt_copy(&fresh);
+    t->submitted = false;
+    t->submit_tries = 0;
+    t->series_loaded = true; /* a new attempt has reported nothing */
+    series_release(&t->series);
+    enum err err = attempt_insert(c->db, t->attempt, error);
+    if (err)
+        return err;
+    count_state(l, row, fresh.state);
+    set_text(&row->reason, "");
+    set_text(&row->message, "");
+    set_text(&row->worker, fresh.worker);
+    row->progress = NAN;
+    if (worker && !row->start_ms)
+        row->start_ms = c->now;
+    if (worker) {
+        t->lease_until = c->mono + (int64_t)(lease_s * 1000);
+        wake_at(c, t->lease_until);
+    } else {
+        t->lease_until = NEVER;
+        add_effect(c, EFFECT_SUBMIT, l, t);
+    }
+    err = record(c, l, row, worker ? "trial.running" : "trial.starting", NULL, error);
+    return err ? err : trial_update(c->db, row, error);
+}
+
+json_t *lease_json(const struct core *c, const struct live_trial *t)
+{
+    int64_t until = t->lease_until == NEVER ? 0 : c->now + (t->lease_until - c->mono);
+    return json_pack("{s:I, s:o}", "attempt", (json_int_t)t->row->attempt, "expires_at", time_json(until));
+}
+
+static void end_attempt(struct core *c, struct live_trial *t, enum trial_state state, const char *reason, const char *message)
+{
+    if (!t->attempt || trial_state_final(t->attempt->state))
+        return;
+    t->attempt->state = state;
+    set_text(&t->attempt->reason, reason);
+    set_text(&t->attempt->message, message);
+    t->attempt->end_ms = c->now;
+}
+
+static const char *const ended_kind[TRIAL_STATE_COUNT] = {
+    [TRIAL_SUCCEEDED] = "trial.succeeded", [TRIAL_PRUNED] = "trial.pruned", [TRIAL_INFEASIBLE] = "trial.infeasible",
+    [TRIAL_FAILED] = "trial.failed",       [TRIAL_LOST] = "trial.lost",     [TRIAL_CANCELLED] = "trial.cancelled",
+};
+
+enum err trial_end(struct core *c, struct live *l, struct live_trial *t, enum trial_state state, const char *reason, const char *message, struct error *error)
+{
+    struct trial *row = t->row;
+    bool ran = t->attempt && *t->attempt->run_key;
+    end_attempt(c, t, state, reason, message);
+    count_state(l, row, state);
+    set_text(&row->reason, reason);
+    set_text(&row->message, message);
+    row->end_ms = c->now;
+    row->rank = NAN;
+    const struct objective *first = &l->plan->spec->objectives[0];
+    if (state == TRIAL_SUCCEEDED) {
+        row->rank = objective_rank(first, row->objective);
+        if (!l->row->best_number || row->rank < objective_rank(first, l->row->best_value)) {
+            l->row->best_number = row->number;
+            l->row->best_value = row->objective;
+        }
+        if (!isnan(first->goal) && row->rank <= objective_rank(first, first->goal))
+            l->goal_reached = true;
+        if (l->plan->stopper)
+            stop_rule_completed(l, t);
+    }
+    if (ran)
+        add_effect(c, EFFECT_FORGET, l, t);
+    json_t *data = json_pack("{s:o, s:s}", "objective", number_json(row->objective), "reason", reason);
+    enum err err = save_trial(c, l, t, ended_kind[state], data, error);
+    if (!err)
+        live_trial_drop(l, t);
+    return err;
+}
+
+/* --- the values of a trial whose work is done */
+
+struct collecting {
+    const struct spec *spec;
+    json_t *metrics;
+};
+
+static double by_strategy(enum strategy s, const struct measurement_summary *m)
+{
+    switch (s) {
+    case STRATEGY_MIN:
+        return m->min;
+    case STRATEGY_MAX:
+        return m->max;
+    case STRATEGY_MEAN:
+        return m->mean;
+    case STRATEGY_LAST:
+        break;
+    }
+    return m->last;
+}
+
+static bool collect_metric(void *arg, const char *metric, const struct measurement_summary *m)
+{
+    struct collecting *into = arg;
+    enum strategy strategy = STRATEGY_LAST;
+    for (size_t i = 0; i < into->spec->n_objectives; i++)
+        if (!strcmp(into->spec->objectives[i].metric, metric))
+            strategy = into->spec->objectives[i].strategy;
+    (void)json_object_set_new(into->metrics, metric, number_json(by_strategy(strategy, m)));
+    return true;
+}
+
+/* The final value of each metric: what was reported, over it what `told` says. */
+static enum err final_metrics(struct core *c, struct live *l, struct live_trial *t, const json_t *told, json_t **out, struct error *error)
+{
+    struct collecting into = {.spec = l->plan->spec, .metrics = json_object()};
+    enum err err = measurement_metrics(c->db, t->row->id, t->row->attempt, collect_metric, &into, error);
+    if (!err && told)
+        (void)json_object_update(into.metrics, (json_t *)(uintptr_t)told);
+    if (err)
+        json_decref(into.metrics);
+    else
+        *out = into.metrics;
+    return err;
+}
+
+/* Mean over replicates so far of each metric, kept in row->metrics; the spread of the first objective. */
+static void fold_replicate(struct live *l, struct trial *row, json_t *metrics)
+{
+    json_t *before = json_loads(row->metrics, 0, NULL);
+    double k = (double)row->replicate;
+    const char *name = l->plan->spec->objectives[0].metric;
+    double was = NAN, value = NAN;
+    (void)number_from_json(json_object_get(before, name), &was);
+    (void)number_from_json(json_object_get(metrics, name), &value);
+    if (row->replicate > 0) {
+        /* Welford: the sum of squares is in the standard error of the replicates before */
+        double m2 = k > 1 && !isnan(row->objective_se) ? row->objective_se * row->objective_se * k * (k - 1) : 0;
+        m2 += (value - was) * (value - (was * k + value) / (k + 1));
+        row->objective_se = sqrt(m2 / (k * (k + 1)));
+        const char *key;
+        json_t *item;
+        json_object_foreach(metrics, key, item)
+        {
+            double old, new;
+            if (number_from_json(json_object_get(before, key), &old) && number_from_json(item, &new))
+                (void)json_object_set_new(metrics, key, number_json((old * k + new) / (k + 1)));
+        }
+    }
+    json_decref(before);
+    char *text CLEANUP_FREE = json_dumps(metrics, JSON_COMPACT);
+    set_text(&row->metrics, text);
+    row->objective = NAN;
+    (void)number_from_json(json_object_get(metrics, name), &row->objective);
+}
+
+/* Says what is wrong with the objectives: NULL if each has a finite value. */
+static const char *objective_fault(const struct spec *spec, const json_t *metrics, const char **metric)
+{
+    for (size_t i = 0; i < spec->n_objectives; i++) {
+        double value;
+        *metric = spec->objectives[i].metric;
+        if (!number_from_json(json_object_get(metrics, *metric), &value))
+            return "METRICS_MISSING";
+        if (!isfinite(value))
+            return isnan(value) ? "OBJECTIVE_NAN" : "OBJECTIVE_INFINITE";
+    }
+    return NULL;
+}
+
+static enum trial_state intended_end(const struct live_trial *t)
+{
+    if (t->row->state != TRIAL_STOPPING)
+        return TRIAL_SUCCEEDED;
+    return !strcmp(t->row->reason, "PRUNED") ? TRIAL_PRUNED : TRIAL_CANCELLED;
+}
+
+enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, const json_t *told, const char *tail, struct error *error)
+{
+    json_t *metrics;
+    enum err err = final_metrics(c, l, t, told, &metrics, error);
+    if (err)
+        return err;
+    const char *metric;
+    const char *fault = objective_fault(l->plan->spec, metrics, &metric);
+    enum trial_state end = intended_end(t);
+    fold_replicate(l, t->row, metrics);
+    json_decref(metrics);
+    if (end != TRIAL_SUCCEEDED) {
+        char *reason CLEANUP_FREE = x_strdup(t->row->reason), *message CLEANUP_FREE = x_strdup(t->row->message);
+        return trial_end(c, l, t, end, reason, message, error);
+    }
+    if (fault) {
+        char *message CLEANUP_FREE = x_asprintf(
+            "%s: metric \"%s\"%s%s", fault, metric,
+            strcmp(fault, "METRICS_MISSING") ? " is not a finite number" : " was never reported; print a line like name=value, or report it",
+            "");
+        char *full CLEANUP_FREE = tail && *tail ? x_asprintf("%s. Last lines:\n%s", message, tail) : x_strdup(message);
+        return trial_end(c, l, t, TRIAL_FAILED, fault, full, error);
+    }
+    if (t->row->replicate + 1 >= l->plan->spec->replicates)
+        return trial_end(c, l, t, TRIAL_SUCCEEDED, "", "", error);
+    end_attempt(c, t, TRIAL_SUCCEEDED, "", "");
+    if (*t->attempt->run_key)
+        add_effect(c, EFFECT_FORGET, l, t);
+    t->row->replicate++;
+    t->lease_until = NEVER;
+    count_state(l, t->row, TRIAL_QUEUED);
+    return save_trial(c, l, t, "trial.replicate", json_pack("{s:I}", "replicate", (json_int_t)t->row->replicate), error);
+}
+
+enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, bool retry, struct error *error)
+{
+    struct trial *row = t->row;
+    int64_t failed_before = row->attempt - 1 - row->replicate; /* attempts that were not a finished replicate */
+    bool state_is_ours = row->state == TRIAL_STOPPING;
+    if (state_is_ours) { /* it was asked to stop, and it is gone: that is its end */
+        enum trial_state end = intended_end(t);
+        char *why CLEANUP_FREE = x_strdup(row->reason), *text CLEANUP_FREE = x_strdup(row->message);
+        return trial_end(c, l, t, end, why, text, error);
+    }
+    if (!retry || failed_before >= l->plan->spec->retries || l->row->state == EXPERIMENT_STOPPING)
+        return trial_end(c, l, t, strcmp(reason, "LEASE_EXPIRED") && strcmp(reason, "LOST") ? TRIAL_FAILED : TRIAL_LOST, reason, message, error);
+    end_attempt(c, t, TRIAL_LOST, reason, message);
+    if (*t->attempt->run_key)
+        add_effect(c, EFFECT_FORGET, l, t);
+    count_state(l, row, TRIAL_QUEUED);
+    set_text(&row->reason, reason);
+    set_text(&row->message, message);
+    t->lease_until = NEVER;
+    double delay = 0;
+    if (l->plan->spec->run && !spec_duration(json_object_get(l->plan->spec->run, "retry_delay"), &delay))
+        delay = 1;
+    delay = fmin(delay * pow(2, (double)failed_before), 60);
+    t->start_after = c->mono + (int64_t)(delay * 1000);
+    wake_at(c, t->start_after);
+    return save_trial(c, l, t, "trial.retrying", json_pack("{s:s}", "reason", reason), error);
+}
+
+enum err trial_cancel(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, struct error *error)
+{
+    bool runs = t->attempt && *t->attempt->run_key && !trial_state_final(t->attempt->state);
+    if (t->row->state == TRIAL_QUEUED || (!runs && strcmp(reason, "PRUNED") != 0))
+        return trial_end(c, l, t, TRIAL_CANCELLED, reason, message, error);
+    if (t->row->state != TRIAL_STOPPING)
+        count_state(l, t->row, TRIAL_STOPPING);
+    set_text(&t->row->reason, reason);
+    set_text(&t->row->message, message);
+    if (runs && t->submitted)
+        add_effect(c, EFFECT_CANCEL, l, t);
+    return save_trial(c, l, t, "trial.stopping", json_pack("{s:s}", "reason", reason), error);
+}
+
+enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, const struct measurement *m, size_t n, struct error *error)
+{
+    const struct objective *first = &l->plan->spec->objectives[0];
+    bool watched = false, any = false;
+    int64_t last = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool is_new;
+        enum err err = measurement_put(c->db, t->row->id, &m[i], &is_new, error);
+        if (err)
+            return err;
+        any |= is_new;
+        last = m[i].step;
+        if (l->plan->stopper && !strcmp(m[i].metric, first->metric)) {
+            watched = true;
+            if (t->series_loaded)
+                series_add(&t->series, m[i].step, objective_rank(first, m[i].value));
+        }
+    }
+    if (!any)
+        return OK; /* a repeat: nothing is new, so no decision is */
+    enum err err = record(c, l, t->row, "trial.reported", json_pack("{s:I}", "step", (json_int_t)last), error);
+    if (err || !watched || t->row->state == TRIAL_STOPPING)
+        return err;
+    struct stop_answer answer = {0};
+    err = stop_rule(c, l, t, &answer, error);
+    if (!err && answer.stop)
+        err = trial_cancel(c, l, t, "PRUNED", answer.reason, error);
+    return err;
+}
