@@ -263,10 +263,10 @@ enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, cons
         return trial_end(c, l, t, end, reason, message, error);
     }
     if (fault) {
-        char *message CLEANUP_FREE = x_asprintf(
-            "%s: metric \"%s\"%s%s", fault, metric,
-            strcmp(fault, "METRICS_MISSING") ? " is not a finite number" : " was never reported; print a line like name=value, or report it",
-            "");
+        bool missing = !strcmp(fault, "METRICS_MISSING");
+        char *message CLEANUP_FREE =
+            x_asprintf("metric \"%s\" %s", metric,
+                       missing ? "was never reported: print a line like name=value, or report it" : "is not a finite number");
         char *full CLEANUP_FREE = tail && *tail ? x_asprintf("%s. Last lines:\n%s", message, tail) : x_strdup(message);
         return trial_end(c, l, t, TRIAL_FAILED, fault, full, error);
     }

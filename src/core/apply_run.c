@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What backends and collectors tell. A word about an attempt that is not the present one changes nothing. */
+#include "core/state.h"
+
+#include <string.h>
+
+static struct live_trial *find(struct core *c, const struct run_event *e, struct live **out)
+{
+    struct live *l;
+    HASH_FIND(hh_id, c->by_id, &e->experiment, sizeof e->experiment, l);
+    if (!l || l->deleted)
+        return NULL;
+    live_touch(c, l);
+    struct live_trial *t;
+    HASH_FIND(hh, l->trials, &e->trial, sizeof e->trial, t);
+    *out = l;
+    bool present = t && t->attempt && t->row->attempt == e->attempt && !trial_state_final(t->attempt->state);
+    return present ? t : NULL;
+}
+
+enum err apply_run_submitted(struct core *c, struct command *command, enum applied *how, struct error *error)
+{
+    (void)how;
+    struct run_event *e = command->inside;
+    struct live *l;
+    struct live_trial *t = find(c, e, &l);
+    if (!t)
+        return OK;
+    enum err code = e->error.code;
+    if (!code) {
+        t->submitted = true;
+        if (t->row->state == TRIAL_STOPPING) /* it was to be stopped while it was being submitted, or before a restart */
+            add_effect(c, EFFECT_CANCEL, l, t);
+        return OK;
+    }
+    if (code == ERR_UNAVAILABLE || code == ERR_TOO_MANY) {
+        int64_t delay = 1000 << (t->submit_tries < 6 ? t->submit_tries : 6);
+        t->submit_tries++;
+        t->submit_at = c->mono + (delay < 60000 ? delay : 60000);
+        wake_at(c, t->submit_at);
+        return OK;
+    }
+    return trial_end(c, l, t, t->row->state == TRIAL_STOPPING ? TRIAL_CANCELLED : TRIAL_FAILED, code == ERR_INVALID ? "INVALID" : "ENGINE", e->error.detail, error);
+}
+
+enum err apply_run_output(struct core *c, struct command *command, enum applied *how, struct error *error)
+{
+    (void)how;
+    struct run_event *e = command->inside;
+    struct live *l;
+    struct live_trial *t = find(c, e, &l);
+    if (!t)
+        return OK;
+    set_text(&t->attempt->cursor, e->cursor);
+    enum err err = attempt_update(c->db, t->attempt, error);
+    return err ? err : trial_measure(c, l, t, e->points, e->n_points, error);
+}
+
+static enum err has_started(struct core *c, struct live *l, struct live_trial *t, const struct backend_status *s, struct error *error)
+{
+    if (t->row->state != TRIAL_STARTING)
+        return OK;
+    t->attempt->state = TRIAL_RUNNING;
+    t->attempt->start_ms = s->start_ms ? s->start_ms : c->now;
+    if (!t->row->start_ms)
+        t->row->start_ms = t->attempt->start_ms;
+    count_state(l, t->row, TRIAL_RUNNING);
+    return save_trial(c, l, t, "trial.running", NULL, error);
+}
+
+static bool listed(const json_t *codes, int exit_code)
+{
+    size_t i;
+    json_t *code;
+    json_array_foreach((json_t *)(uintptr_t)codes, i, code)
+    if (json_integer_value(code) == exit_code)
+        return true;
+    return false;
+}
+
+/* A failure that may be tried again: the run was lost, or the file says so of its exit code or of any failure. */
+static bool worth_a_retry(const struct live *l, const struct live_trial *t, const struct backend_status *s)
+{
+    const json_t *run = l->plan->spec->run;
+    if (s->cause == CAUSE_LOST)
+        return true;
+    if (s->cause == CAUSE_INVALID)
+        return false;
+    int64_t failed_before = t->row->attempt - 1 - t->row->replicate;
+    return listed(json_object_get(run, "retry_on"), s->exit_code) || failed_before < json_integer_value(json_object_get(run, "retries"));
+}
+
+static enum err has_failed(struct core *c, struct live *l, struct live_trial *t, const struct run_event *e, struct error *error)
+{
+    const char *tail = e->tail && *e->tail ? e->tail : NULL;
+    char *message CLEANUP_FREE = tail ? x_asprintf("%s. Last lines:\n%s", e->status.message, tail) : x_strdup(e->status.message);
+    const char *reason = e->status.cause == CAUSE_LOST ? "LOST" : *e->status.reason ? e->status.reason : "FAILED";
+    return trial_lost(c, l, t, reason, message, worth_a_retry(l, t, &e->status), error);
+}
+
+enum err apply_run_status(struct core *c, struct command *command, enum applied *how, struct error *error)
+{
+    (void)how;
+    struct run_event *e = command->inside;
+    struct live *l;
+    struct live_trial *t = find(c, e, &l);
+    if (!t)
+        return OK;
+    t->submitted = true;
+    t->attempt->exit_code = e->status.exit_code;
+    t->attempt->signal = e->status.signal;
+    switch (e->status.phase) {
+    case PHASE_PENDING:
+        return OK;
+    case PHASE_RUNNING:
+        return has_started(c, l, t, &e->status, error);
+    case PHASE_SUCCEEDED:
+    case PHASE_FAILED:
+    case PHASE_STOPPED:
+        break;
+    }
+    enum err err = has_started(c, l, t, &e->status, error);
+    if (err)
+        return err;
+    /* a run that was told to stop ends as what it was stopped for, however it went; its values are kept */
+    if (e->status.phase == PHASE_SUCCEEDED || t->row->state == TRIAL_STOPPING)
+        return trial_finish(c, l, t, NULL, e->tail, error);
+    if (e->status.phase == PHASE_STOPPED)
+        return trial_end(c, l, t, TRIAL_CANCELLED, "EXTERNAL", "it was stopped from outside", error);
+    return has_failed(c, l, t, e, error);
+}
