@@ -112,7 +112,7 @@ enum err algorithm_accept(const struct algorithm *a, const struct problem *probl
 enum err algorithm_suggest(const struct algorithm *a, const struct search *search, void **cache,
                            struct suggestion *out, struct error *error);
 
-/* How many distinct points the space has; INT64_MAX if it is infinite or larger. Conditions are respected. */
+/* How many points the space has at most; INT64_MAX if it is infinite or larger. Conditions may leave fewer. */
 int64_t problem_size(const struct problem *problem);
 
 #endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Random numbers by counter: a stream is a function of (seed, purpose, counter), so nothing has to be saved and a restart
+ * draws the same. The generator is splitmix64 (Steele, Lea, Flood 2014) over a mixed key. */
+#ifndef HONE_MATH_RNG_H
+#define HONE_MATH_RNG_H
+
+#include <stdint.h>
+
+struct rng {
+    uint64_t state;
+};
+
+/* What the numbers are for: two purposes never share a stream. */
+enum rng_purpose { RNG_POINT = 1, RNG_SCRAMBLE, RNG_ORDER };
+
+struct rng rng_new(uint64_t seed, enum rng_purpose purpose, uint64_t counter);
+uint64_t rng_next(struct rng *r);
+double rng_uniform(struct rng *r); /* [0, 1), 53 bits */
+uint64_t rng_mix(uint64_t x);      /* one splitmix64 finaliser: a hash of 64 bits */
+
+#endif
