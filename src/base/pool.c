@@ -32,7 +32,10 @@ struct pool *pool_new(int n_threads)
 
 bool pool_submit(struct pool *p, struct job *job)
 {
-    return queue_push(&p->queue, &job->item);
+    if (p->n)
+        return queue_push(&p->queue, &job->item);
+    job->run(job);
+    return true;
 }
 
 void pool_free(struct pool *p)

@@ -12,7 +12,7 @@ struct job {
 
 struct pool;
 
-struct pool *pool_new(int n_threads);
+struct pool *pool_new(int n_threads); /* without any, pool_submit runs the job itself */
 bool pool_submit(struct pool *p, struct job *job); /* false (not taken) once the pool is closing */
 void pool_free(struct pool *p);                    /* runs what was submitted, then joins; NULL is a no-op */
 

@@ -220,7 +220,7 @@ enum err apply_experiment_patch(struct core *c, struct command *command, enum ap
     struct problems problems = {0};
     struct spec *spec = err ? NULL : spec_new(document, core_catalog(), &problems);
     if (!err && !spec)
-        err = err_set(error, ERR_INVALID, NULL, "%s: %s", problems.n ? problems.items[0].pointer : "", problems.n ? problems.items[0].detail : "not valid");
+        err = refuse_problems(command, &problems, error);
     problems_release(&problems);
     if (!err) {
         char *text CLEANUP_FREE = json_dumps(spec->document, JSON_COMPACT);

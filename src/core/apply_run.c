@@ -83,11 +83,10 @@ static bool worth_a_retry(const struct live *l, const struct live_trial *t, cons
 {
     const json_t *run = l->plan->spec->run;
     if (s->cause == CAUSE_LOST)
-        return true;
+        return retries_left(l, t);
     if (s->cause == CAUSE_INVALID)
         return false;
-    int64_t failed_before = t->row->attempt - 1 - t->row->replicate;
-    return listed(json_object_get(run, "retry_on"), s->exit_code) || failed_before < json_integer_value(json_object_get(run, "retries"));
+    return (listed(json_object_get(run, "retry_on"), s->exit_code) && retries_left(l, t)) || failed_before(t) < json_integer_value(json_object_get(run, "retries"));
 }
 
 static enum err has_failed(struct core *c, struct live *l, struct live_trial *t, const struct run_event *e, struct error *error)

@@ -106,6 +106,22 @@ static bool metric_ok(const char *name)
     return n > 0 && n <= 128 && !strpbrk(name, " \t\r\n=");
 }
 
+#define STEP_NEXT INT64_MIN /* none was given: the one after the metric's last */
+
+/* The step after the last of this metric, in the store or earlier in the same call. */
+static enum err next_step(struct core *c, const struct live_trial *t, struct measurement *points, size_t i, struct error *error)
+{
+    struct measurement_summary sum = {0};
+    for (size_t k = i; k-- > 0;)
+        if (!strcmp(points[k].metric, points[i].metric)) {
+            points[i].step = points[k].step + 1;
+            return OK;
+        }
+    enum err err = measurement_summarise(c->db, t->row->id, t->row->attempt, points[i].metric, &sum, error);
+    points[i].step = sum.n ? sum.last_step + 1 : 0;
+    return err;
+}
+
 static enum err read_point(const json_t *point, size_t i, const struct trial *row, int64_t now, struct measurement **out, size_t *n, struct error *error)
 {
     json_t *step = json_object_get(point, "step"), *replicate = json_object_get(point, "replicate");
@@ -128,7 +144,7 @@ static enum err read_point(const json_t *point, size_t i, const struct trial *ro
         if (*n % 32 == 0)
             *out = x_realloc(*out, (*n + 32) * sizeof **out);
         (*out)[(*n)++] = (struct measurement){.metric = name,
-                                              .step = step ? json_integer_value(step) : (int64_t)i,
+                                              .step = step ? json_integer_value(step) : STEP_NEXT,
                                               .attempt = row->attempt,
                                               .replicate = replicate ? json_integer_value(replicate) : row->replicate,
                                               .time_ms = now,
@@ -156,6 +172,9 @@ enum err apply_trial_report(struct core *c, struct command *command, enum applie
         json_array_foreach(list, i, point)
         if (!err)
             err = read_point(point, i, a.t->row, c->now, &points, &n, error);
+        for (i = 0; i < n && !err; i++)
+            if (points[i].step == STEP_NEXT)
+                err = next_step(c, a.t, points, i, error);
         if (!err && n)
             err = trial_measure(c, a.l, a.t, points, n, error);
         if (!err && progress) {
@@ -238,6 +257,32 @@ static enum err check_complete(struct core *c, const struct about *a, const json
     return OK;
 }
 
+static bool is_run(const struct live_trial *t)
+{
+    return t->attempt && *t->attempt->run_key;
+}
+
+/* A run that the service started ends when its process ends, or its exit code would count for nothing and its slot be given away while it
+ * still works. What it says before is its last report. */
+static enum err last_report(struct core *c, struct about *a, const json_t *metrics, struct error *error)
+{
+    const char *name;
+    json_t *value;
+    enum err err = OK;
+    json_object_foreach((json_t *)(uintptr_t)metrics, name, value)
+    {
+        struct measurement_summary sum = {0};
+        struct measurement m = {.metric = name, .attempt = a->t->row->attempt, .replicate = a->t->row->replicate, .time_ms = c->now};
+        if (!err)
+            err = measurement_summarise(c->db, a->t->row->id, m.attempt, name, &sum, error);
+        m.step = sum.n ? sum.last_step + 1 : 0;
+        (void)number_from_json(value, &m.value);
+        if (!err && !(sum.n && sum.last == m.value)) /* the same call again adds nothing */
+            err = trial_measure(c, a->l, a->t, &m, 1, error);
+    }
+    return err;
+}
+
 enum err apply_trial_complete(struct core *c, struct command *command, enum applied *how, struct error *error)
 {
     (void)how;
@@ -250,9 +295,8 @@ enum err apply_trial_complete(struct core *c, struct command *command, enum appl
         err = check_metrics(a.l->plan->spec, metrics, error);
         if (!err)
             err = check_complete(c, &a, metrics, error);
-        /* a run that the service started ends when its process ends; its word is kept as the last report */
         if (!err)
-            err = trial_finish(c, a.l, a.t, metrics, NULL, error);
+            err = is_run(a.t) ? last_report(c, &a, metrics, error) : trial_finish(c, a.l, a.t, metrics, NULL, error);
     }
     if (!err)
         err = reply_trial(c, command, a.l, error);
@@ -268,6 +312,8 @@ static enum err end_as(struct core *c, struct command *command, enum trial_state
     const char *message = json_string_value(json_object_get(command->body, "message"));
     if (!err && !a.t && !already(&a, state))
         err = finished(command, &a, error);
+    if (!err && a.t && is_run(a.t)) /* its verdict is in; the process is not needed any more */
+        add_effect(c, EFFECT_CANCEL, a.l, a.t);
     if (!err && a.t)
         err = trial_end(c, a.l, a.t, state, reason ? reason : default_reason, message ? message : "", error);
     if (!err)
@@ -378,11 +424,8 @@ enum err apply_trial_create(struct core *c, struct command *command, enum applie
     struct problems problems = {0};
     if (!params)
         problems_add(&problems, "/params", "REQUIRED", NULL, "params is needed: {\"name\": value, ...}");
-    if (!params || !space_point(l->plan->spec->space, params, x, "/params", &problems)) {
-        err = err_set(error, ERR_INVALID, NULL, "%s: %s", problems.items[0].pointer, problems.items[0].detail);
-        problems_release(&problems);
-        return err;
-    }
+    if (!params || !space_point(l->plan->spec->space, params, x, "/params", &problems))
+        return refuse_problems(command, &problems, error);
     err = check_metrics(l->plan->spec, metrics, error);
     if (!err && state == TRIAL_SUCCEEDED)
         for (size_t i = 0; i < l->plan->spec->n_objectives && !err; i++)

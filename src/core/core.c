@@ -43,6 +43,7 @@ void command_free(struct command *c)
     if (c->inside_free)
         c->inside_free(c->inside);
     json_decref(c->reply);
+    json_decref(c->errors);
     free(c);
 }
 
@@ -128,8 +129,8 @@ static bool replay(struct core *c, struct command *command, enum err *code, stru
 
 static void begin_batch(struct core *c)
 {
-    c->now = clock_wall_ms();
-    c->mono = clock_mono_ms();
+    c->now = c->clock->wall_ms();
+    c->mono = c->clock->mono_ms();
     c->n_touched = 0;
     c->answered = NULL;
     c->answered_tail = &c->answered;
@@ -275,7 +276,8 @@ static struct command *undo_batch(struct core *c)
         for (struct command *command = lists[k]; command; command = next) {
             next = (struct command *)command->item.next;
             json_decref(command->reply);
-            command->reply = NULL;
+            json_decref(command->errors);
+            command->reply = command->errors = NULL;
             command->error = (struct error){0};
             command->item.next = NULL;
             command->http_status = 200;
@@ -364,25 +366,31 @@ static void one_by_one(struct core *c, struct command *first, struct command *re
         }
 }
 
+bool core_turn(struct core *c, int64_t until)
+{
+    bool done;
+    struct command *commands = (struct command *)queue_take(&c->queue, BATCH_MAX, until, &done);
+    bool due = c->clock->mono_ms() >= c->wake;
+    if (!commands && !due)
+        return !done;
+    int64_t n = 0;
+    for (struct command *k = commands; k; k = (struct command *)k->item.next)
+        n++;
+    atomic_fetch_add(&c->n_commands, n);
+    struct error error = {0};
+    struct command *rest = NULL;
+    if (run_batch(c, commands, due, &rest, &error))
+        one_by_one(c, undo_batch(c), rest);
+    if (due && c->wake <= c->clock->mono_ms()) /* the deadlines could not be written: look again, not at once */
+        c->wake = c->clock->mono_ms() + 1000;
+    return true;
+}
+
 static void *loop(void *arg)
 {
     struct core *c = arg;
-    for (bool done = false; !done;) {
-        struct command *commands = (struct command *)queue_take(&c->queue, BATCH_MAX, c->wake, &done);
-        bool due = clock_mono_ms() >= c->wake;
-        if (!commands && !due)
-            continue;
-        int64_t n = 0;
-        for (struct command *k = commands; k; k = (struct command *)k->item.next)
-            n++;
-        atomic_fetch_add(&c->n_commands, n);
-        struct error error = {0};
-        struct command *rest = NULL;
-        if (run_batch(c, commands, due, &rest, &error))
-            one_by_one(c, undo_batch(c), rest);
-        if (due && c->wake <= clock_mono_ms()) /* the deadlines could not be written: look again, not at once */
-            c->wake = clock_mono_ms() + 1000;
-    }
+    while (core_turn(c, c->wake))
+        ;
     return NULL;
 }
 
@@ -401,45 +409,57 @@ static void core_release(struct core *c)
     free(c);
 }
 
-enum err core_start(const struct core_config *config, struct core **out, struct error *error)
+static const struct core_clock real_clock = {clock_wall_ms, clock_mono_ms};
+
+enum err core_open(const struct core_config *config, struct core **out, struct error *error)
 {
     struct core *c = X_NEW(struct core);
     c->config = *config;
+    c->clock = config->clock ? config->clock : &real_clock;
     c->url = x_strdup(config->url);
     c->data_dir = x_strdup(config->data_dir);
     c->db = store_writer(config->store);
     c->wake = NEVER;
     queue_init(&c->queue);
     begin_batch(c);
-    c->pool = pool_new(config->workers > 0 ? config->workers : 2);
+    c->pool = pool_new(config->workers);
     enum err err = runs_open(c, error);
     if (!err)
         err = recover(c, error);
-    if (!err) {
-        runs_start(c);
-        start_effects(c);
-        if (pthread_create(&c->thread, NULL, loop, c) != 0)
-            err = err_set(error, ERR_UNAVAILABLE, NULL, "cannot start the core thread");
-    }
     if (err) {
-        runs_stop(c);
-        pool_free(c->pool);
-        core_release(c);
+        c->wake = NEVER;
+        core_close(c);
         return err;
     }
+    runs_start(c);
+    start_effects(c);
     *out = c;
     return OK;
 }
 
-void core_stop(struct core *c)
+enum err core_start(const struct core_config *config, struct core **out, struct error *error)
 {
-    if (!c)
-        return;
-    runs_stop(c);           /* no more statuses; running trials go on */
+    enum err err = core_open(config, out, error);
+    if (err)
+        return err;
+    if (pthread_create(&(*out)->thread, NULL, loop, *out) == 0)
+        return OK;
+    core_close(*out);
+    return err_set(error, ERR_UNAVAILABLE, NULL, "cannot start the core thread");
+}
+
+/* No more statuses and suggestions: what they know is derived again at the next start. Running trials go on. What was accepted is
+ * still applied and answered, so the pool is freed after it (finish). */
+static void quiesce(struct core *c)
+{
+    runs_stop(c);
     c->stopping = true;
-    queue_close(&c->queue); /* jobs that finish now find it closed: what they know is derived again at the next start */
+    queue_close(&c->queue);
+}
+
+static void finish(struct core *c)
+{
     pool_free(c->pool);
-    (void)pthread_join(c->thread, NULL);
     struct error gone;
     (void)err_set(&gone, ERR_UNAVAILABLE, "STOPPING", "the service is stopping; ask again when it is back");
     struct live *l, *next;
@@ -450,6 +470,23 @@ void core_stop(struct core *c)
         refuse(command, &gone);
     }
     core_release(c);
+}
+
+void core_close(struct core *c)
+{
+    quiesce(c);
+    while (core_turn(c, 0))
+        ;
+    finish(c);
+}
+
+void core_stop(struct core *c)
+{
+    if (!c)
+        return;
+    quiesce(c);
+    (void)pthread_join(c->thread, NULL);
+    finish(c);
 }
 
 enum err core_logs(struct core *c, const char *backend, const char *run_key, bool stderr_stream, int64_t offset, size_t max,

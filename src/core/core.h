@@ -42,6 +42,7 @@ struct command {
 
     /* the answer; valid in and after done() */
     struct error error;         /* error.code OK = it worked */
+    json_t *errors;             /* each wrong place of the body (problems_json), owned; NULL = `error` says all */
     json_t *reply;              /* body of the answer, owned; NULL = empty */
     int http_status;            /* 200, 201; an error's comes from error.code */
     bool replayed;              /* the stored answer of an earlier request with this idempotency_key */
@@ -62,11 +63,17 @@ struct core_change {
     size_t n_experiments;
 };
 
+/* Where the core reads the time; a simulation has its own. */
+struct core_clock {
+    int64_t (*wall_ms)(void), (*mono_ms)(void);
+};
+
 struct core_config {
+    const struct core_clock *clock; /* NULL = the real one */
     struct store *store;       /* the core takes its writer */
     const char *data_dir;
     const char *url;           /* how a trial reaches the service: given to backends */
-    int workers;               /* threads for suggestions and backend calls */
+    int workers;               /* threads for suggestions and backend calls; 0: the core thread makes them itself */
     char *(*trial_token)(void *arg, const char *experiment_uid, int64_t trial, int64_t attempt); /* malloced; NULL fn = no tokens */
     void (*on_change)(void *arg, const struct core_change *change); /* after each commit, from the core thread; must not block */
     void *arg;

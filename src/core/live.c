@@ -18,13 +18,18 @@ static void drop_trials(struct live *l)
     live_trial_drop(l, t);
 }
 
+/* A deleted one that is still needed (a job is out) gives its name free. */
+static void drop_name(struct core *c, struct live *l)
+{
+    if (l->named)
+        HASH_DELETE(hh_name, c->by_name, l);
+    l->named = false;
+}
+
 static void live_free(struct core *c, struct live *l)
 {
     HASH_DELETE(hh_id, c->by_id, l);
-    struct live *named = NULL;
-    HASH_FIND(hh_name, c->by_name, l->key, strlen(l->key), named);
-    if (named == l)
-        HASH_DELETE(hh_name, c->by_name, l);
+    drop_name(c, l);
     drop_trials(l);
     stop_rule_release(l);
     if (l->cache && l->plan->algorithm->cache_free)
@@ -45,6 +50,8 @@ void live_free_all(struct core *c)
 void live_evict(struct core *c, struct live *l)
 {
     bool idle = experiment_state_final(l->row->state) && !l->trials;
+    if (l->deleted)
+        drop_name(c, l);
     if ((l->deleted || idle) && !l->suggesting && !l->parked)
         live_free(c, l);
 }
@@ -58,6 +65,7 @@ struct live *live_add(struct core *c, struct experiment *row, struct spec *spec)
     l->key = x_asprintf("%s/%s", row->project, row->name);
     HASH_ADD(hh_id, c->by_id, id, sizeof l->id, l);
     HASH_ADD_KEYPTR(hh_name, c->by_name, l->key, strlen(l->key), l);
+    l->named = true;
     return l;
 }
 
@@ -123,7 +131,7 @@ static enum err load(struct core *c, struct experiment *row, struct live **out, 
     struct problems problems = {0};
     struct spec *spec = spec_parse(row->spec, strlen(row->spec), core_catalog(), &problems);
     if (!spec) {
-        enum err err = err_set(error, ERR_INTERNAL, "STORED_SPEC", "the stored file of experiment %s cannot be read: %s: %s",
+        enum err err = err_set(error, ERR_UNSUPPORTED, "STORED_SPEC", "the stored file of experiment %s cannot be read: %s: %s",
                                row->name, problems.n ? problems.items[0].pointer : "",
                                problems.n ? problems.items[0].detail : "unknown");
         problems_release(&problems);
@@ -199,6 +207,7 @@ enum err live_reload(struct core *c, struct live *l, struct error *error)
     }
     if (err)
         return err;
+    l->deleted = false;
     experiment_free(l->row);
     l->row = row;
     struct live_trial *old = l->trials, *t, *next;

@@ -81,3 +81,14 @@ void wake_at(struct core *c, int64_t mono)
     if (mono < c->wake)
         c->wake = mono;
 }
+
+enum err refuse_problems(struct command *command, struct problems *problems, struct error *error)
+{
+    char dotted[200] = "";
+    command->errors = problems_json(problems->items, problems->n);
+    if (problems->n)
+        problems_dotted(problems->items[0].pointer, dotted, sizeof dotted);
+    enum err err = err_set(error, ERR_INVALID, NULL, "%s: %s", dotted, problems->n ? problems->items[0].detail : "not valid");
+    problems_release(problems);
+    return err;
+}

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* At a start: what the store says is under way is taken up again. A run is submitted anew under its old key, which adopts it (backend.h). */
+#include "base/log.h"
 #include "core/state.h"
+
+#include <string.h>
 
 static bool remember(void *arg, const struct experiment *e)
 {
@@ -44,9 +47,16 @@ enum err recover(struct core *c, struct error *error)
     c->n_touched = 0;
     for (size_t i = 0; i < n && !err; i++) {
         struct live *l;
-        err = live_get_id(c, ids[i], &l, error);
-        if (!err)
+        struct error why;
+        err = live_get_id(c, ids[i], &l, &why);
+        if (!err) {
             take_up(c, l);
+        } else if (!strcmp(why.name, "STORED_SPEC")) { /* one that cannot be read must not keep the others down */
+            log_event(LOG_ERROR, "experiment.not_recovered", "{s:s}", "detail", why.detail);
+            err = OK;
+        } else if (error) {
+            *error = why;
+        }
     }
     c->wake = c->mono; /* the first turn of the loop schedules all of them */
     return err;

@@ -73,16 +73,17 @@ static struct live_trial *next_queued(struct core *c, struct live *l)
 {
     if (!l->row->counts[TRIAL_QUEUED])
         return NULL;
-    struct live_trial *t, *next;
+    struct live_trial *t, *next, *first = NULL;
     HASH_ITER(hh, l->trials, t, next)
     {
         if (t->row->state != TRIAL_QUEUED)
             continue;
-        if (t->start_after <= c->mono)
-            return t;
-        wake_at(c, t->start_after);
+        if (t->start_after > c->mono)
+            wake_at(c, t->start_after);
+        else if (!first || t->number < first->number) /* by number, so that a restart changes no order */
+            first = t;
     }
-    return NULL;
+    return first;
 }
 
 /* A trial for whoever comes next: a queued one, or a new one of a fast algorithm. NULL: a job was asked for, or there is none now. */
@@ -337,7 +338,7 @@ static enum err expire(struct core *c, struct live *l, struct error *error)
             wake_at(c, t->lease_until);
             continue;
         }
-        enum err err = trial_lost(c, l, t, "LEASE_EXPIRED", "its worker did not report or renew the lease in time", true, error);
+        enum err err = trial_lost(c, l, t, "LEASE_EXPIRED", "its worker did not report or renew the lease in time", retries_left(l, t), error);
         if (err)
             return err;
     }

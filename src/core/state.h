@@ -70,6 +70,7 @@ struct live {
     bool touched;           /* in this batch: row to be written, watchers to be told */
     bool dirty;             /* the row differs from the stored one */
     bool deleted;
+    bool named;             /* it is in by_name */
     bool suggesting;        /* a job is under way */
     bool exhausted;         /* the algorithm has no more points; learnt again after a start */
     bool goal_reached;
@@ -102,6 +103,7 @@ struct tracker;
 
 struct core {
     struct core_config config;
+    const struct core_clock *clock;
     char *url, *data_dir;
     struct db *db;
     struct queue queue;
@@ -165,6 +167,8 @@ enum err trial_start(struct core *c, struct live *l, struct live_trial *t, const
 enum err trial_end(struct core *c, struct live *l, struct live_trial *t, enum trial_state state, const char *reason, const char *message, struct error *error); /* t is gone afterwards */
 enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, const json_t *metrics, const char *tail, struct error *error); /* its work is done: values, next replicate or end */
 enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, bool retry, struct error *error);
+int64_t failed_before(const struct live_trial *t); /* attempts that did not end a replicate */
+bool retries_left(const struct live *l, const struct live_trial *t); /* after a lost attempt */
 enum err trial_cancel(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, struct error *error); /* to STOPPING, or to its end if nothing runs */
 enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, const struct measurement *m, size_t n, struct error *error); /* reports, with the stopping rule */
 json_t *lease_json(const struct core *c, const struct live_trial *t);
@@ -218,7 +222,13 @@ void run_event_free(void *run_event);
 enum err recover(struct core *c, struct error *error);
 
 /* --- core.c */
+/* A core without its thread: whoever opened it turns it (core_start does so from the thread; a simulation by hand). */
+enum err core_open(const struct core_config *config, struct core **out, struct error *error);
+bool core_turn(struct core *c, int64_t until); /* one batch, waiting until then (mono ms) for commands; false: closed and all done */
+void core_close(struct core *c);
 void answer(struct core *c, struct command *command, enum err code, const struct error *error); /* queues its answer for after the commit */
+
+enum err refuse_problems(struct command *command, struct problems *problems, struct error *error); /* each place in the answer; releases them */
 
 /* What an apply function says. PARK: it waits in the live's list. */
 enum applied { APPLIED, APPLIED_PARK };

@@ -281,17 +281,27 @@ enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, cons
     return save_trial(c, l, t, "trial.replicate", json_pack("{s:I}", "replicate", (json_int_t)t->row->replicate), error);
 }
 
+/* Attempts that did not end a replicate. */
+int64_t failed_before(const struct live_trial *t)
+{
+    return t->row->attempt - 1 - t->row->replicate;
+}
+
+bool retries_left(const struct live *l, const struct live_trial *t)
+{
+    return failed_before(t) < l->plan->spec->retries;
+}
+
 enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, bool retry, struct error *error)
 {
     struct trial *row = t->row;
-    int64_t failed_before = row->attempt - 1 - row->replicate; /* attempts that were not a finished replicate */
     bool state_is_ours = row->state == TRIAL_STOPPING;
     if (state_is_ours) { /* it was asked to stop, and it is gone: that is its end */
         enum trial_state end = intended_end(t);
         char *why CLEANUP_FREE = x_strdup(row->reason), *text CLEANUP_FREE = x_strdup(row->message);
         return trial_end(c, l, t, end, why, text, error);
     }
-    if (!retry || failed_before >= l->plan->spec->retries || l->row->state == EXPERIMENT_STOPPING)
+    if (!retry || l->row->state == EXPERIMENT_STOPPING)
         return trial_end(c, l, t, strcmp(reason, "LEASE_EXPIRED") && strcmp(reason, "LOST") ? TRIAL_FAILED : TRIAL_LOST, reason, message, error);
     end_attempt(c, t, TRIAL_LOST, reason, message);
     if (*t->attempt->run_key)
@@ -303,7 +313,7 @@ enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const 
     double delay = 0;
     if (l->plan->spec->run && !spec_duration(json_object_get(l->plan->spec->run, "retry_delay"), &delay))
         delay = 1;
-    delay = fmin(delay * pow(2, (double)failed_before), 60);
+    delay = fmin(delay * pow(2, (double)failed_before(t)), 60);
     t->start_after = c->mono + (int64_t)(delay * 1000);
     wake_at(c, t->start_after);
     return save_trial(c, l, t, "trial.retrying", json_pack("{s:s}", "reason", reason), error);
@@ -343,7 +353,9 @@ enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, con
     }
     if (!any)
         return OK; /* a repeat: nothing is new, so no decision is */
+    int64_t revision = t->row->revision; /* the trial's row is not changed by it */
     enum err err = record(c, l, t->row, "trial.reported", json_pack("{s:I}", "step", (json_int_t)last), error);
+    t->row->revision = revision;
     if (err || !watched || t->row->state == TRIAL_STOPPING)
         return err;
     struct stop_answer answer = {0};
