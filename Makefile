@@ -49,17 +49,21 @@ sources = $(foreach d,$(DIRS_$(1)),$(wildcard $(d)/*.c) $(wildcard $(d)/*.S))
 objects = $(patsubst %,$(BUILD)/%.o,$(basename $(call sources,$(1))))
 archive = $(BUILD)/lib/$(1).a
 
-.PHONY: all test layers asan tsan clean help
+.PHONY: all demo test unit e2e layers check asan tsan fuzz fuzz-replay bench install uninstall clean help
 .SECONDARY:
 
 all: $(BUILD)/hone
 
 help:
 	@echo "make            build $(BUILD)/hone"
-	@echo "make test       build and run every test"
+	@echo "make demo       install what is missing, build, tune a real model"
+	@echo "make test       install what is missing, build, run every test"
+	@echo "make check      format, layers, clang-tidy, cppcheck"
 	@echo "make asan       the tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make tsan       the tests under ThreadSanitizer"
-	@echo "make layers     who may include whom (tests/layers.txt)"
+	@echo "make fuzz       every fuzz target for SECONDS=60"
+	@echo "make bench      measure, beside the bare limits"
+	@echo "make install    to PREFIX=$(PREFIX), under DESTDIR"
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -76,7 +80,8 @@ $$(call archive,$(1)): $$(call objects,$(1))
 	$$(AR) rcs $$@ $$^
 
 TESTS_$(1) := $$(patsubst %.c,$$(BUILD)/%,$$(wildcard tests/$(1)/test_*.c))
-$$(TESTS_$(1)): $$(BUILD)/tests/$(1)/%: $$(BUILD)/tests/$(1)/%.o $$(foreach l,$$(LINK_$(1)),$$(call archive,$$(l)))
+SHARED_$(1) := $$(patsubst %.c,$$(BUILD)/%.o,$$(filter-out tests/$(1)/test_%,$$(wildcard tests/$(1)/*.c)))
+$$(TESTS_$(1)): $$(BUILD)/tests/$(1)/%: $$(BUILD)/tests/$(1)/%.o $$(SHARED_$(1)) $$(foreach l,$$(LINK_$(1)),$$(call archive,$$(l)))
 	$$(CC) $$(LDFLAGS_ALL) $$^ -o $$@ -lcmocka $$(LIBS)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder,$(f))))
@@ -87,19 +92,66 @@ $(BUILD)/hone: $(MAIN_OBJ) $(foreach l,cli $(LINK_api),$(call archive,$(l)))
 
 UNIT_TESTS := $(foreach f,$(FOLDERS),$(TESTS_$(f)))
 
+# The first make of a test or a demo installs what is missing; its own make then finds the libraries.
+demo:
+	@.ci/install demo
+	@$(MAKE) --no-print-directory all
+	@HONE_BIN=$(BUILD)/hone examples/demo.sh
+
+test:
+	@.ci/install test
+	@$(MAKE) --no-print-directory run-tests
+
 layers:
 	@tests/check_layers.sh
 
-test: layers $(UNIT_TESTS)
-	@tests/run.sh $(UNIT_TESTS)
+.PHONY: run-tests
+run-tests: layers $(UNIT_TESTS) $(BUILD)/hone fuzz-replay
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS)
 
 asan:
-	$(MAKE) BUILD=$(BUILD)-asan OPT="-O1 -g" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" test
+	@.ci/install test
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-asan OPT="-O1 -g" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" run-tests
 
 tsan:
-	$(MAKE) BUILD=$(BUILD)-tsan OPT="-O1 -g" SAN="-fsanitize=thread" test
+	@.ci/install test
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-tsan OPT="-O1 -g" SAN="-fsanitize=thread" run-tests
+
+# --- fuzzing: each tests/fuzz/fuzz_x.c; `fuzz` with clang's libFuzzer, `fuzz-replay` runs the kept inputs with any compiler
+SECONDS ?= 60
+FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_LIBS = $(foreach l,collectors model base,$(call archive,$(l)))
+
+$(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZERS)): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(FUZZ_LIBS)
+	$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)
+
+fuzz-replay: $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZERS))
+
+fuzz:
+	@.ci/install fuzz
+	@$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)-fuzz OPT="-O1 -g" SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
+	    $(foreach l,collectors model base,$(BUILD)-fuzz/lib/$(l).a) $(patsubst %,$(BUILD)-fuzz/tests/fuzz/%.o,$(FUZZERS))
+	@BUILD=$(BUILD)-fuzz SECONDS=$(SECONDS) LIBS="$(LIBS)" tests/fuzz/run.sh $(FUZZERS)
+
+bench: all
+	@BUILD=$(BUILD) tests/bench/run.sh
+
+check: layers
+	@.ci/install check
+	@tests/check_style.sh
+
+install: all
+	install -D -m 755 $(BUILD)/hone $(DESTDIR)$(PREFIX)/bin/hone
+	$(BUILD)/hone help --man > $(BUILD)/hone.1 && install -D -m 644 $(BUILD)/hone.1 $(DESTDIR)$(PREFIX)/share/man/man1/hone.1
+	$(BUILD)/hone completion bash > $(BUILD)/hone.bash && install -D -m 644 $(BUILD)/hone.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/hone
+	$(BUILD)/hone completion zsh > $(BUILD)/_hone && install -D -m 644 $(BUILD)/_hone $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_hone
+	$(BUILD)/hone completion fish > $(BUILD)/hone.fish && install -D -m 644 $(BUILD)/hone.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/hone.fish
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/hone $(DESTDIR)$(PREFIX)/share/man/man1/hone.1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/hone \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_hone $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/hone.fish
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
 
 -include $(shell find $(BUILD) -name '*.d' 2> /dev/null)
