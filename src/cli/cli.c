@@ -123,10 +123,18 @@ static void report_places(const struct cli *cli)
     }
 }
 
+/* As a shell tells a process that was ended by the signal. */
+static int interrupted_exit(void)
+{
+    sigset_t pending;
+    bool term = sigpending(&pending) == 0 && !sigismember(&pending, SIGINT) && sigismember(&pending, SIGTERM);
+    return term ? EXIT_TERMINATED : EXIT_INTERRUPTED;
+}
+
 static int report(const struct cli *cli, const struct error *error)
 {
     if (strcmp(error->name, "CANCELLED") == 0)
-        return EXIT_INTERRUPTED;
+        return interrupted_exit();
     CLEANUP_FREE char *safe = text_safe(error->detail);
     (void)fprintf(stderr, "hone: %s\n", safe);
     report_places(cli);

@@ -9,7 +9,7 @@
 #include "base/settings.h"
 #include "config.h"
 
-struct service; /* serve.h */
+struct service; /* service.h */
 
 struct cli_embed {
     const struct catalog *catalog; /* what experiment files may refer to, for `hone validate` */
@@ -18,6 +18,7 @@ struct cli_embed {
     const char *(*token)(struct service *service);
     const char *(*link)(struct service *service); /* of the dashboard, with its one-time token */
     void (*stop)(struct service *service);
+    enum err (*check)(const struct config *config, struct error *error); /* the database of a service that does not run, for `hone doctor` */
 };
 
 /* Returns the exit code. SIGINT, SIGTERM and SIGHUP must be blocked: verbs wait for them. */

@@ -2,6 +2,7 @@
 /* Where the service is, and the calls to it. */
 #include "cli/client.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cli/context.h"
 #include "cli/files.h"
@@ -12,7 +13,8 @@
 #include <string.h>
 
 #define SMALL_FILE ((size_t)16 << 10)
-#define PAGE_SIZE "500"
+
+enum { PAGE_SIZE = 500 };
 
 /* What is known of the service while looking for it; all malloced. */
 struct target {
@@ -240,7 +242,8 @@ enum err client_call(struct cli *cli, const char *method, const char *path, json
                      struct error *error)
 {
     struct rest_response response;
-    const struct rest_request request = {.method = method, .path = path, .body = body, .timeout_s = 90};
+    const struct rest_request request = {.method = method, .path = path, .body = body, .timeout_s = 90,
+                                         .retry_until_mono_ms = cli->patience_ms ? clock_mono_ms() + cli->patience_ms : 0};
     enum err rc = rest_call(cli->rest, &request, &response, error);
     if (rc) {
         json_decref(cli->problem);
@@ -262,38 +265,48 @@ enum err client_get(struct cli *cli, const char *path, json_t **reply, struct er
     return rc;
 }
 
-static int64_t append(json_t *all, json_t *page, int64_t limit)
+enum err client_each(struct cli *cli, const char *path, const char *key, int64_t limit, item_fn *each, void *arg,
+                     struct error *error)
 {
-    for (size_t i = 0; i < json_array_size(page); i++)
-        if (!limit || (int64_t)json_array_size(all) < limit)
-            (void)json_array_append(all, json_array_get(page, i));
-    return limit ? limit - (int64_t)json_array_size(all) : 1;
+    CLEANUP_FREE char *token = NULL;
+    int64_t n = 0;
+    char size[24];
+    (void)snprintf(size, sizeof size, "%d", limit > 0 && limit < PAGE_SIZE ? (int)limit : PAGE_SIZE);
+    do {
+        CLEANUP_FREE char *page_path = x_strdup(path);
+        url_query(&page_path, "page_size", size);
+        url_query(&page_path, "page_token", token);
+        json_t *page, *item;
+        enum err rc = client_get(cli, page_path, &page, error);
+        if (rc)
+            return rc;
+        size_t i;
+        json_array_foreach(json_object_get(page, key), i, item)
+            if (!limit || n++ < limit)
+                each(arg, item);
+        free(token);
+        const char *next = json_string_value(json_object_get(page, "next_page_token"));
+        token = next && next[0] ? x_strdup(next) : NULL;
+        json_decref(page);
+    } while (token && (!limit || n < limit));
+    return OK;
+}
+
+static void append(void *all, json_t *item)
+{
+    (void)json_array_append(all, item);
 }
 
 enum err client_list(struct cli *cli, const char *path, const char *key, int64_t limit, json_t **out,
                      struct error *error)
 {
     json_t *all = json_array();
-    CLEANUP_FREE char *token = NULL;
-    int64_t room;
-    do {
-        CLEANUP_FREE char *page_path = x_strdup(path);
-        url_query(&page_path, "page_size", PAGE_SIZE);
-        url_query(&page_path, "page_token", token);
-        json_t *page;
-        enum err rc = client_get(cli, page_path, &page, error);
-        if (rc) {
-            json_decref(all);
-            return rc;
-        }
-        room = append(all, json_object_get(page, key), limit);
-        free(token);
-        const char *next = json_string_value(json_object_get(page, "next_page_token"));
-        token = next && next[0] ? x_strdup(next) : NULL;
-        json_decref(page);
-    } while (token && room > 0);
-    *out = all;
-    return OK;
+    enum err rc = client_each(cli, path, key, limit, append, all, error);
+    if (rc)
+        json_decref(all);
+    else
+        *out = all;
+    return rc;
 }
 
 /* ---- paths and names ---- */
@@ -359,4 +372,22 @@ enum err trial_name(struct cli *cli, const char *word, char **experiment, char t
     CLEANUP_FREE char *name = x_strndup(word, (size_t)(slash - word));
     *experiment = experiment_name(cli, name, error);
     return *experiment ? OK : error ? error->code : ERR_NOT_FOUND;
+}
+
+char *object_path(struct cli *cli, const char *word, unsigned may, const char *suffix, struct error *error)
+{
+    CLEANUP_FREE char *experiment = NULL;
+    CLEANUP_FREE char *path = NULL;
+    char trial[24];
+    if (!(may & MAY_EXPERIMENT) || (may & MAY_TRIAL && strchr(word, '/'))) {
+        if (trial_name(cli, word, &experiment, trial, error))
+            return NULL;
+        path = URL("/projects/{}/experiments/{}/trials/{}", cli->project, experiment, trial);
+    } else {
+        experiment = experiment_name(cli, word, error);
+        if (!experiment)
+            return NULL;
+        path = URL("/projects/{}/experiments/{}", cli->project, experiment);
+    }
+    return x_asprintf("%s%s", path, suffix);
 }

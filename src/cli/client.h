@@ -18,6 +18,10 @@ enum err client_call(struct cli *cli, const char *method, const char *path, json
                      struct error *error);
 enum err client_get(struct cli *cli, const char *path, json_t **reply, struct error *error);
 
+/* Each object of the array `key` over all pages of a list, at most `limit` (0 = all). */
+typedef void item_fn(void *arg, json_t *item);
+enum err client_each(struct cli *cli, const char *path, const char *key, int64_t limit, item_fn *each, void *arg,
+                     struct error *error);
 /* All pages of a list: the array `key` of the answers. At most `limit` (0 = all). New reference. */
 enum err client_list(struct cli *cli, const char *path, const char *key, int64_t limit, json_t **out,
                      struct error *error);
@@ -29,6 +33,9 @@ void url_query(char **path, const char *key, const char *value); /* adds ?key=va
 
 /* The name in EXP; "@latest" is the newest of the project. malloced, NULL on failure. */
 char *experiment_name(struct cli *cli, const char *word, struct error *error);
+/* The path of EXP or EXP/N, whichever `may` allows, with `suffix` (":stop") behind it; malloced, NULL on failure. */
+enum { MAY_EXPERIMENT = 1, MAY_TRIAL = 2 };
+char *object_path(struct cli *cli, const char *word, unsigned may, const char *suffix, struct error *error);
 /* EXP/N; *experiment malloced. `trial` has room for 24. */
 enum err trial_name(struct cli *cli, const char *word, char **experiment, char trial[24], struct error *error);
 

@@ -123,3 +123,25 @@ enum err follow(struct cli *cli, const struct follow *f, json_t **out, struct er
         *error = why;
     return rc;
 }
+
+enum err show_result(struct cli *cli, json_t *experiment, enum output_format format, struct error *error)
+{
+    const char *name = json_string_value(json_object_get(experiment, "name"));
+    const char *state = json_string_value(json_object_get(experiment, "state"));
+    const char *reason = json_string_value(json_object_get(experiment, "reason"));
+    const char *message = json_string_value(json_object_get(experiment, "message"));
+    say(cli, "%s %s%s%s%s%s", name ? name : "", state ? state : "", reason && reason[0] ? ": " : "", reason ? reason : "",
+        message && message[0] ? ": " : "", message ? message : "");
+    if (format != OUT_TABLE && format != OUT_WIDE && format != OUT_CSV) {
+        output_object(format, leaderboard_columns, "name", experiment);
+        return OK;
+    }
+    json_t *rows;
+    enum err rc = leaderboard(cli, name ? name : "", BOARD_ROWS, &rows, error);
+    if (rc)
+        return rc;
+    if (json_array_size(rows))
+        output_rows(cli, format, leaderboard_columns, "number", rows);
+    json_decref(rows);
+    return OK;
+}

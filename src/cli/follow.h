@@ -21,6 +21,9 @@ enum err follow(struct cli *cli, const struct follow *f, json_t **out, struct er
 /* 0 for a SUCCEEDED experiment with a best trial, EXIT_UNSUCCESSFUL otherwise. */
 int exit_of_experiment(json_t *experiment);
 
+/* How it ended on stderr, then its leaderboard (or, in json and the like, the experiment) on stdout. */
+enum err show_result(struct cli *cli, json_t *experiment, enum output_format format, struct error *error);
+
 enum err leaderboard(struct cli *cli, const char *experiment, int limit, json_t **out, struct error *error);
 extern const struct column leaderboard_columns[];
 

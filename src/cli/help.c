@@ -35,7 +35,9 @@ static const struct {
     {6, "the experiment file or request is not valid"},
     {7, "the service cannot be reached, or time is up"},
     {8, "the experiment finished without success"},
+    {9, "`hone report --exit-code`: the trial should stop"},
     {130, "interrupted (Ctrl-C); what runs on the service goes on"},
+    {143, "ended by SIGTERM; what runs on the service goes on"},
 };
 
 static const char about[] =

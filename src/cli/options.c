@@ -49,21 +49,44 @@ static size_t add_rows(const struct option_row *rows, struct option_row *out, si
     return n;
 }
 
-/* config.def's names with dashes; made once, before any thread. */
+#define SETTING_NAME 40
+
+/* A name of config.def as an option; a flag that is on by default has --no-NAME. */
+static void setting_option(size_t id, char out[SETTING_NAME])
+{
+    const struct config_row *c = &config_rows[id];
+    bool on = c->type == CONFIG_BOOL && strcmp(c->def, "true") == 0;
+    (void)snprintf(out, SETTING_NAME, "%s%s", on ? "no-" : "", c->name);
+    for (char *p = out; *p; p++)
+        *p = *p == '_' ? '-' : *p;
+}
+
+/* Made once, before any thread. */
 static const struct option_row *setting_rows(void)
 {
-    static char names[CONFIG_COUNT][40];
+    static char names[CONFIG_COUNT][SETTING_NAME], no_help[CONFIG_COUNT][120];
     static struct option_row rows[CONFIG_COUNT + 2];
     for (size_t i = 0; i < CONFIG_COUNT && !rows[CONFIG_COUNT].name; i++) {
         const struct config_row *c = &config_rows[i];
-        bool flag = c->type == CONFIG_BOOL, on = strcmp(c->def, "true") == 0;
-        (void)snprintf(names[i], sizeof names[i], "%s%s", flag && on ? "no-" : "", c->name);
-        for (char *p = names[i]; *p; p++)
-            *p = *p == '_' ? '-' : *p;
-        rows[i] = (struct option_row){names[i], 0, flag ? OPT_FLAG : OPT_TEXT, flag ? NULL : "VALUE", c->help};
+        bool flag = c->type == CONFIG_BOOL;
+        setting_option(i, names[i]);
+        (void)snprintf(no_help[i], sizeof no_help[i], "do not: %s", c->help);
+        rows[i] = (struct option_row){names[i], 0, flag ? OPT_FLAG : OPT_TEXT, flag ? NULL : "VALUE",
+                                      strncmp(names[i], "no-", 3) == 0 ? no_help[i] : c->help};
     }
     rows[CONFIG_COUNT] = (struct option_row){"config", 0, OPT_TEXT, "FILE", "settings file (HONE_CONFIG)"};
     return rows;
+}
+
+void args_settings(const struct args *a, const char **flags)
+{
+    for (size_t i = 0; i < CONFIG_COUNT; i++) {
+        char name[SETTING_NAME];
+        setting_option(i, name);
+        flags[i] = args_text(a, name);
+        if (flags[i] && config_rows[i].type == CONFIG_BOOL)
+            flags[i] = strncmp(name, "no-", 3) == 0 ? "false" : "true";
+    }
 }
 
 size_t options_of(const struct option_row *own, unsigned uses, struct option_row out[OPTIONS_MAX])

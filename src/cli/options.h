@@ -58,6 +58,8 @@ const char *args_text(const struct args *a, const char *name);                 /
 const char *args_nth(const struct args *a, const char *name, size_t i);        /* NULL after the last */
 int64_t args_int(const struct args *a, const char *name, int64_t otherwise);
 double args_number(const struct args *a, const char *name, double otherwise);
+/* The settings given (USES_SETTINGS) in the order of config.def, for config_load; NULL = not given. */
+void args_settings(const struct args *a, const char **flags);
 double args_seconds(const struct args *a, const char *name, double otherwise);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-enum { EXIT_UNSUCCESSFUL = 8, EXIT_INTERRUPTED = 130 };
+enum { EXIT_UNSUCCESSFUL = 8, EXIT_SHOULD_STOP = 9, EXIT_INTERRUPTED = 130, EXIT_TERMINATED = 143 };
 
 struct verb;
 struct rest;
@@ -23,6 +23,7 @@ struct cli {
     char *project;
     bool local;              /* the service runs on this machine and shares its files */
     struct service *service; /* the one in this process, NULL = none */
+    int64_t patience_ms;     /* how long a call waits for a service that is away; 0 = a few tries */
     json_t *problem;         /* body of the last failed answer, for what is wrong in detail; NULL = none */
     const char *file;        /* what the places of `problem` are in, NULL = none */
     char request_id[80];     /* of that answer */

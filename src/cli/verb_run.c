@@ -45,16 +45,8 @@ const struct option_row options_tune[] = {
 
 enum err verb_serve(struct cli *cli, struct error *error)
 {
-    const char *flags[CONFIG_COUNT] = {NULL};
-    char names[CONFIG_COUNT][40];
-    for (size_t i = 0; i < CONFIG_COUNT; i++) {
-        bool on = config_rows[i].type == CONFIG_BOOL && strcmp(config_rows[i].def, "true") == 0;
-        (void)snprintf(names[i], sizeof names[i], "%s%s", on ? "no-" : "", config_rows[i].name);
-        for (char *p = names[i]; *p; p++)
-            *p = *p == '_' ? '-' : *p;
-        const char *text = args_text(&cli->args, names[i]);
-        flags[i] = config_rows[i].type == CONFIG_BOOL && text ? (on ? "false" : "true") : text;
-    }
+    const char *flags[CONFIG_COUNT];
+    args_settings(&cli->args, flags);
     struct config config;
     enum err rc = config_load(&config, args_text(&cli->args, "config"), flags, error);
     if (rc)
@@ -128,28 +120,6 @@ static enum err write_link(struct cli *cli, const char *name, struct error *erro
     return file_write(path, line, 0666, error);
 }
 
-static enum err show_result(struct cli *cli, const char *name, json_t *experiment, enum output_format format,
-                            struct error *error)
-{
-    const char *state = json_string_value(json_object_get(experiment, "state"));
-    const char *reason = json_string_value(json_object_get(experiment, "reason"));
-    const char *message = json_string_value(json_object_get(experiment, "message"));
-    say(cli, "%s %s%s%s%s%s", name, state ? state : "", reason && reason[0] ? ": " : "", reason ? reason : "",
-        message && message[0] ? ": " : "", message ? message : "");
-    if (format != OUT_TABLE && format != OUT_WIDE && format != OUT_CSV) {
-        output_object(format, leaderboard_columns, "name", experiment);
-        return OK;
-    }
-    json_t *rows;
-    enum err rc = leaderboard(cli, name, 10, &rows, error);
-    if (rc)
-        return rc;
-    if (json_array_size(rows))
-        output_rows(cli, format, leaderboard_columns, "number", rows);
-    json_decref(rows);
-    return OK;
-}
-
 static void say_detached(struct cli *cli, const char *name)
 {
     if (cli->service)
@@ -169,7 +139,7 @@ static enum err wait_for(struct cli *cli, const char *name, enum output_format f
         *error = why;
         return rc;
     }
-    rc = show_result(cli, name, experiment, format, error);
+    rc = show_result(cli, experiment, format, error);
     if (!rc)
         rc = write_best(cli, name, experiment, error);
     cli->exit_code = exit_of_experiment(experiment);

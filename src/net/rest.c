@@ -385,7 +385,8 @@ static bool pause_before(const struct attempt *a, int n, int64_t deadline)
     if (most > BACKOFF_MOST_MS)
         most = BACKOFF_MOST_MS;
     uint32_t random = 0;
-    (void)getrandom(&random, sizeof random, 0);
+    if (getrandom(&random, sizeof random, 0) < 0)
+        random = (uint32_t)clock_mono_ms(); /* only jitter */
     int64_t ms = most / 2 + (int64_t)(random % (uint32_t)(most / 2 + 1)); /* jitter: callers must not come back in step */
     if (a->retry_after_ms >= 0)
         ms = a->retry_after_ms + ms / 4;
