@@ -87,7 +87,7 @@ struct algorithm {
     const struct setting *settings; /* NULL-name ended; NULL = none */
     bool needs_history; /* false: suggest sees no history, costs microseconds and may run anywhere */
     bool is_slow;       /* must not run on a thread that others wait for */
-    bool finite_only;   /* needs every dimension to have levels (grid) */
+    bool finite_only;   /* walks levels only: a dimension without any needs a setting that gives it some (grid) */
     int max_dims;       /* 0 = any */
     int max_objectives; /* 0 = any */
 

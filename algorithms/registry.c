@@ -2,6 +2,8 @@
 /* The list of algorithms and what is common to all of them: checks before, checks after. */
 #include "algorithm.h"
 
+#include "base/mem.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -47,8 +49,6 @@ enum err algorithm_accept(const struct algorithm *a, const struct problem *p, co
         enum err err = check_dim(p, i, error);
         if (err)
             return err;
-        if (a->finite_only && p->dims[i].kind == DIM_CONTINUOUS)
-            return err_set(error, ERR_INVALID, NULL, "algorithm %s needs values or a step for every parameter; number %d has none", a->name, i + 1);
     }
     return a->accept ? a->accept(p, settings, error) : OK;
 }
@@ -61,6 +61,21 @@ static bool in_cube(const struct problem *p, const double *x)
     return true;
 }
 
+/* In the cube, and such that snapping it again changes nothing, feasible. */
+static bool is_point(const struct problem *p, const double *x)
+{
+    if (!in_cube(p, x))
+        return false;
+    size_t size = (size_t)p->n_dims * sizeof *x;
+    double *again CLEANUP_FREE = x_malloc(size);
+    memcpy(again, x, size);
+    p->snap(p->ctx, again);
+    for (int i = 0; i < p->n_dims; i++)
+        if (isnan(x[i]) != isnan(again[i]) || fabs(x[i] - again[i]) > 1e-9)
+            return false;
+    return !p->feasible || p->feasible(p->ctx, x);
+}
+
 enum err algorithm_suggest(const struct algorithm *a, const struct search *search, void **cache, struct suggestion *out,
                            struct error *error)
 {
@@ -70,8 +85,10 @@ enum err algorithm_suggest(const struct algorithm *a, const struct search *searc
     enum err err = a->suggest(search, cache, out, error);
     if (err)
         return err;
-    if (!in_cube(search->problem, out->x) || out->cursor <= search->cursor)
-        return err_set(error, ERR_INTERNAL, NULL, "algorithm %s broke its contract: a point outside the cube, or a cursor that does not rise", a->name);
+    if (out->cursor <= search->cursor)
+        return err_set(error, ERR_INTERNAL, NULL, "algorithm %s broke its contract: its cursor does not rise", a->name);
+    if (!is_point(search->problem, out->x))
+        return err_set(error, ERR_INTERNAL, NULL, "algorithm %s broke its contract: a point outside the cube, not snapped or not feasible", a->name);
     return OK;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "math/rng.h"
 
+#include <math.h>
+
 #define GOLDEN 0x9e3779b97f4a7c15u
 
 uint64_t rng_mix(uint64_t z)
@@ -25,4 +27,10 @@ uint64_t rng_next(struct rng *r)
 double rng_uniform(struct rng *r)
 {
     return (double)(rng_next(r) >> 11) * 0x1p-53;
+}
+
+double rng_normal(struct rng *r)
+{
+    double radius = sqrt(-2 * log(1 - rng_uniform(r))); /* Box and Muller 1958 */
+    return radius * cos(2 * M_PI * rng_uniform(r));
 }

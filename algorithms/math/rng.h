@@ -10,12 +10,13 @@ struct rng {
     uint64_t state;
 };
 
-/* What the numbers are for: two purposes never share a stream. */
-enum rng_purpose { RNG_POINT = 1, RNG_SCRAMBLE, RNG_ORDER };
+/* What the numbers are for: two purposes never share a stream. The values are part of what a seed means: append only. */
+enum rng_purpose { RNG_POINT = 1, RNG_SCRAMBLE, RNG_ORDER, RNG_COIN, RNG_CANDIDATE, RNG_WEIGHT, RNG_START };
 
 struct rng rng_new(uint64_t seed, enum rng_purpose purpose, uint64_t counter);
 uint64_t rng_next(struct rng *r);
 double rng_uniform(struct rng *r); /* [0, 1), 53 bits */
+double rng_normal(struct rng *r);  /* mean 0, standard deviation 1 */
 uint64_t rng_mix(uint64_t x);      /* one splitmix64 finaliser: a hash of 64 bits */
 
 #endif

@@ -23,6 +23,7 @@ struct stop_question {
     const struct curve *trial;     /* the one that may be stopped */
     const struct curve *completed; /* trials that ran to their end, order of number */
     size_t n_completed;
+    bool maximized; /* the values were negated on entry: turned back in the reason */
 };
 
 #define STOP_REASON 240

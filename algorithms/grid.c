@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Grid search: every configuration of a finite space once. A configuration has a rank, and the point of a rank is computed, not stored,
+ * so the cursor is all the state. In a conditional space only active parameters are counted: the sizes of the branches are added up
+ * (counting and unranking of combinatorial trees, Wilf 1989), which visits no combination twice and skips none.
+ *
+ * "coverage" visits the ranks in steps of about the golden section of their number (coprime with it, so all are met): the first few
+ * points already lie all over the grid, whenever one stops. */
+#include "grid.h"
+
+#include "base/mem.h"
+#include "math/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_INFEASIBLE 100000 /* ranks in a row that constraints may rule out, so that a suggestion has an end */
+
+enum order { ORDER_COVERAGE, ORDER_LEXICOGRAPHIC };
+
+static const char *const orders[] = {[ORDER_COVERAGE] = "coverage", [ORDER_LEXICOGRAPHIC] = "lexicographic", NULL};
+
+static const struct setting settings[] = {
+    {"levels", SETTING_INT, 0, 0, 100000, NULL, "points along a parameter that has neither values nor a step, in the middle of equal parts of its scale; 0: refuse such parameters"},
+    {"order", SETTING_CHOICE, ORDER_COVERAGE, 0, 0, orders, "coverage: spread over the whole grid from the start; lexicographic: the last parameter runs fastest"},
+    {0},
+};
+
+struct tree {
+    const struct problem *p;
+    int64_t levels;
+    int64_t *size; /* of each dimension and what hangs below it, once counted; 0 = not yet */
+    double *x;     /* the levels chosen so far; what is not chosen yet stands at its first level */
+    double *probe;
+};
+
+static int64_t level_count(const struct tree *t, int dim)
+{
+    const struct dim *d = &t->p->dims[dim];
+    return d->kind == DIM_CONTINUOUS ? t->levels : d->n_levels;
+}
+
+static double level_at(const struct tree *t, int dim, int64_t k)
+{
+    if (t->p->dims[dim].kind == DIM_CONTINUOUS)
+        return ((double)k + 0.5) / (double)t->levels;
+    return t->p->level(t->p->ctx, dim, k);
+}
+
+static int64_t multiply(int64_t a, int64_t b)
+{
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product) || product > GRID_MAX_POINTS ? INT64_MAX : product;
+}
+
+static bool has_children(const struct problem *p, int dim)
+{
+    for (int i = dim + 1; i < p->n_dims; i++)
+        if (p->dims[i].parent == dim)
+            return true;
+    return false;
+}
+
+/* Which dimensions are active with the levels chosen so far: those that are not NAN in t->probe. */
+static void look(struct tree *t)
+{
+    memcpy(t->probe, t->x, (size_t)t->p->n_dims * sizeof *t->x);
+    t->p->snap(t->p->ctx, t->probe);
+}
+
+static int64_t count(struct tree *t, int dim);
+
+/* Combinations of what hangs below `dim` at its level t->x[dim]. */
+static int64_t count_below(struct tree *t, int dim)
+{
+    const struct problem *p = t->p;
+    int64_t product = 1;
+    for (int i = dim + 1; i < p->n_dims; i++) {
+        if (p->dims[i].parent != dim)
+            continue;
+        look(t); /* counting a child may have used the probe */
+        if (!isnan(t->probe[i]))
+            product = multiply(product, count(t, i));
+    }
+    return product;
+}
+
+static int64_t count(struct tree *t, int dim)
+{
+    if (t->size[dim])
+        return t->size[dim];
+    int64_t n = level_count(t, dim), total = 0;
+    if (has_children(t->p, dim)) {
+        double keep = t->x[dim];
+        for (int64_t k = 0; k < n && total < GRID_MAX_POINTS; k++) {
+            t->x[dim] = level_at(t, dim, k);
+            int64_t below = count_below(t, dim);
+            total = below > GRID_MAX_POINTS - total ? INT64_MAX : total + below;
+        }
+        t->x[dim] = keep;
+    } else
+        total = n;
+    return t->size[dim] = total;
+}
+
+static int64_t begin(struct tree *t, const struct problem *p, int64_t levels)
+{
+    size_t n = (size_t)p->n_dims;
+    *t = (struct tree){.p = p, .levels = levels, .size = x_calloc(n, sizeof *t->size), .x = x_calloc(2 * n, sizeof *t->x)};
+    t->probe = t->x + n;
+    for (int i = 0; i < p->n_dims; i++)
+        t->x[i] = level_at(t, i, 0);
+    int64_t total = 1;
+    for (int i = 0; i < p->n_dims; i++)
+        if (p->dims[i].parent < 0)
+            total = multiply(total, count(t, i));
+    return total;
+}
+
+static void end(struct tree *t)
+{
+    free(t->size);
+    free(t->x);
+}
+
+/* Sets `dim` and what hangs below it to combination `rank` of count(dim). */
+static void unrank(struct tree *t, int dim, int64_t rank)
+{
+    const struct problem *p = t->p;
+    if (!has_children(p, dim)) {
+        t->x[dim] = level_at(t, dim, rank);
+        return;
+    }
+    int64_t below = 0;
+    for (int64_t k = 0;; k++, rank -= below) {
+        t->x[dim] = level_at(t, dim, k);
+        below = count_below(t, dim);
+        if (rank < below)
+            break;
+    }
+    for (int i = p->n_dims - 1; i > dim; i--) {
+        if (p->dims[i].parent != dim)
+            continue;
+        look(t);
+        if (isnan(t->probe[i]))
+            continue;
+        int64_t n = count(t, i);
+        unrank(t, i, rank % n);
+        rank /= n;
+    }
+}
+
+int64_t grid_size(const struct problem *p, int64_t levels)
+{
+    for (int i = 0; i < p->n_dims; i++)
+        if (p->dims[i].kind == DIM_CONTINUOUS && !levels)
+            return INT64_MAX;
+    struct tree t;
+    int64_t size = begin(&t, p, levels);
+    end(&t);
+    return size;
+}
+
+static void point_of(struct tree *t, int64_t rank, double *x)
+{
+    const struct problem *p = t->p;
+    for (int i = p->n_dims - 1; i >= 0; i--) {
+        if (p->dims[i].parent >= 0)
+            continue;
+        int64_t n = count(t, i);
+        unrank(t, i, rank % n);
+        rank /= n;
+    }
+    memcpy(x, t->x, (size_t)p->n_dims * sizeof *x);
+    p->snap(p->ctx, x);
+}
+
+void grid_point(const struct problem *p, int64_t levels, int64_t rank, double *x)
+{
+    struct tree t;
+    (void)begin(&t, p, levels);
+    point_of(&t, rank, x);
+    end(&t);
+}
+
+static enum err accept(const struct problem *p, const struct settings *s, struct error *error)
+{
+    int64_t levels = (int64_t)settings_get(s, "levels");
+    for (int i = 0; i < p->n_dims; i++)
+        if (p->dims[i].kind == DIM_CONTINUOUS && !levels)
+            return err_set(error, ERR_INVALID, NULL,
+                           "algorithm grid needs values or a step for every parameter, and number %d has none; give it a step, or set `levels`", i + 1);
+    if (grid_size(p, levels) > GRID_MAX_POINTS)
+        return err_set(error, ERR_INVALID, NULL, "algorithm grid: the space has more than 10^18 points; take another algorithm, or fewer values");
+    return OK;
+}
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The rank that is visited as number i of n. */
+static int64_t visited(uint64_t seed, int64_t i, int64_t n)
+{
+    int64_t stride = (int64_t)((double)n * 0.61803398874989485);
+    while (common_divisor(stride, n) != 1)
+        stride++;
+    struct rng r = rng_new(seed, RNG_ORDER, 0);
+    int64_t first = (int64_t)(rng_next(&r) % (uint64_t)n);
+    return (int64_t)(((unsigned __int128)i * (unsigned __int128)stride + (unsigned __int128)first) % (unsigned __int128)n);
+}
+
+static enum err suggest(const struct search *search, void **cache, struct suggestion *out, struct error *error)
+{
+    (void)cache;
+    const struct problem *p = search->problem;
+    struct tree t;
+    const int64_t n = begin(&t, p, (int64_t)settings_get(search->settings, "levels"));
+    const bool coverage = settings_get(search->settings, "order") == ORDER_COVERAGE;
+    const int64_t stop = search->cursor < n - MAX_INFEASIBLE ? search->cursor + MAX_INFEASIBLE : n;
+    bool found = false;
+    int64_t i = search->cursor;
+    while (i < stop && !found) {
+        point_of(&t, coverage ? visited(search->seed, i++, n) : i++, out->x);
+        found = !p->feasible || p->feasible(p->ctx, out->x);
+    }
+    end(&t);
+    if (found) {
+        out->cursor = i;
+        (void)snprintf(out->how, sizeof out->how, "grid");
+        (void)snprintf(out->note, sizeof out->note, "point %lld of %lld", (long long)i, (long long)n);
+        return OK;
+    }
+    if (i < n)
+        return err_set(error, ERR_EXHAUSTED, "CONSTRAINTS_TOO_TIGHT", "none of %d grid points in a row satisfied the constraints; loosen them or narrow the ranges", MAX_INFEASIBLE);
+    return err_set(error, ERR_EXHAUSTED, NULL, "every one of the %lld points of the grid was suggested", (long long)n);
+}
+
+const struct algorithm algorithm_grid = {
+    .name = "grid",
+    .title = "Grid search",
+    .about = "Every configuration of a finite space once, spread over the space from the start.",
+    .settings = settings,
+    .finite_only = true,
+    .accept = accept,
+    .suggest = suggest,
+};
