@@ -69,9 +69,13 @@ enum err file_write(const char *path, const char *text, mode_t mode, struct erro
             break;
         done += n > 0 ? (size_t)n : 0;
     }
-    if (fd >= 0 && close(fd) == 0 && done == len && rename(temp, path) == 0)
-        return OK;
+    bool kept = fd >= 0 && done == len && fsync(fd) == 0;
     int why = errno;
+    if (fd >= 0)
+        (void)close(fd);
+    if (kept && rename(temp, path) == 0)
+        return OK;
+    why = kept ? errno : why;
     (void)unlink(temp);
     return err_set(error, ERR_USAGE, "FILE_UNWRITABLE", "%s: %s", path, strerror(why));
 }

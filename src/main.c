@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* hone: the process is made ready, the command line does the rest. */
+#include "base/token.h"
+#include "service.h"
+
+#include <gsl/gsl_errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+/* Verbs wait for these (cli/verb.h); every thread to come inherits the mask. What was ignored at the start (nohup) stays so. */
+static void block_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t set;
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction now;
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            (void)sigaddset(&set, numbers[i]);
+    }
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv)
+{
+    block_signals();
+    (void)gsl_set_error_handler_off(); /* its default aborts */
+    if (!token_setup()) {
+        (void)fputs("hone: libsodium cannot start: the system gives no random numbers\n", stderr);
+        return 1;
+    }
+    const struct cli_embed embed = service_embed();
+    return cli_main(argc, argv, &embed);
+}
