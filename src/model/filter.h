@@ -10,6 +10,7 @@
 
 #define FILTER_MAX_TEXT 2000
 #define FILTER_MAX_NODES 100
+#define FILTER_MAX_DEPTH 32 /* of parentheses and NOT */
 
 enum filter_op { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_EQ, FILTER_NE, FILTER_LT, FILTER_LE, FILTER_GT, FILTER_GE, FILTER_HAS };
 
@@ -21,7 +22,9 @@ struct filter {
     double number;               /* the value as a number, NAN if it is none */
 };
 
-struct filter *filter_parse(const char *text, struct error *error); /* "" or NULL text: NULL with OK in error->code */
+/* "" or NULL text: NULL with OK in error->code. Else NULL means ERR_SYNTAX or ERR_TOO_LARGE, with the column. AND and OR in one chain
+ * need parentheses (AIP-160 and SQL read them differently). */
+struct filter *filter_parse(const char *text, struct error *error);
 void filter_free(struct filter *f);
 
 #endif
