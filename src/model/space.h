@@ -28,13 +28,15 @@ struct param {
     char *name;
     enum param_type type;
     enum param_dist dist;   /* FLOAT, INT */
-    double min, max;        /* FLOAT, INT */
+    double min, max;        /* FLOAT, INT; a FLOAT with a NORMAL or LOG_NORMAL prior may be unbounded: -INFINITY (0), INFINITY */
     double step;            /* 0 = none (INT: at least 1) */
     double mu, sigma;       /* NORMAL, LOG_NORMAL (of ln value) */
     json_t *values;         /* CATEGORICAL: array of distinct scalars; BOOL: [false, true] */
     int64_t n_levels;       /* 0 = continuous; else the number of distinct values */
     int parent;             /* index, always smaller than its own; -1 = always active */
     bool *parent_ok;        /* [n_levels of the parent]: with which of its levels this one is active */
+    double grain;           /* 10^decimals of `min` and `step`: stepped values are whole multiples of 1/grain; 0 = not decimal */
+    double from, width;     /* what u = 0 is, and u = 1 less that, on the prior's scale (value, ln value or probability) */
 };
 
 struct space {
