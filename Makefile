@@ -8,7 +8,7 @@ OPT     ?= -O2 -g
 SAN     ?=
 
 VERSION := 0.1.0
-PKGS    := gsl libmicrohttpd jansson sqlite3 libcurl yaml-0.1 libsodium
+PKGS    := gsl libmicrohttpd jansson sqlite3 libcurl yaml-0.1 libsodium libpcre2-8
 
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes \
         -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings \
@@ -32,6 +32,7 @@ DIRS_algorithms := algorithms algorithms/stop algorithms/math
 DIRS_core := src/core
 DIRS_api := api
 DIRS_cli := src/cli
+FILES_cli := src/config.c
 
 # What a folder is linked with, in order (tests/layers.txt says who may include whom).
 LINK_base := base
@@ -45,7 +46,7 @@ LINK_core := core store backends collectors algorithms net model base
 LINK_api := api core store backends collectors algorithms net model base
 LINK_cli := cli net model base
 
-sources = $(foreach d,$(DIRS_$(1)),$(wildcard $(d)/*.c) $(wildcard $(d)/*.S))
+sources = $(foreach d,$(DIRS_$(1)),$(wildcard $(d)/*.c) $(wildcard $(d)/*.S)) $(FILES_$(1))
 objects = $(patsubst %,$(BUILD)/%.o,$(basename $(call sources,$(1))))
 archive = $(BUILD)/lib/$(1).a
 

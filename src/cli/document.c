@@ -149,6 +149,15 @@ static void add_limits(json_t *d, const struct args *args)
         (void)json_object_set_new(section(d, "trials"), "max_failed", json_integer(args_int(args, "max-failed", 0)));
 }
 
+/* stdout, stderr, file:PATH */
+static void add_metrics(json_t *run, const char *from)
+{
+    if (from && strncmp(from, "file:", 5) == 0)
+        (void)json_object_set_new(run, "metrics", json_pack("{s:s, s:s}", "from", "file", "path", from + 5));
+    else if (from)
+        (void)json_object_set_new(run, "metrics", json_string(from));
+}
+
 json_t *document_of_flags(const struct args *args, struct error *error)
 {
     if (!args->n_rest) {
@@ -168,6 +177,7 @@ json_t *document_of_flags(const struct args *args, struct error *error)
     for (size_t i = 0; i < args->n_rest; i++)
         (void)json_array_append_new(command, json_string(args->rest[i]));
     (void)json_object_set_new(section(d, "run"), "command", command);
+    add_metrics(section(d, "run"), args_text(args, "metrics"));
     if (args_has(args, "retries"))
         (void)json_object_set_new(section(d, "run"), "retries", json_integer(args_int(args, "retries", 0)));
     document_override(d, args);

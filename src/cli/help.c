@@ -11,7 +11,8 @@
 
 const struct option_row options_help[] = {
     {"man", 0, OPT_FLAG, NULL, "print the man page"},
-    {"markdown", 0, OPT_FLAG, NULL, "print the reference page"},
+    {"markdown", 0, OPT_FLAG, NULL, "print the reference page of the command line"},
+    {"settings", 0, OPT_FLAG, NULL, "print the reference page of the settings"},
     {0},
 };
 
@@ -213,12 +214,38 @@ void help_markdown(FILE *out)
         (void)fprintf(out, "| %d | %s |\n", exit_codes[i].code, exit_codes[i].meaning);
 }
 
+void help_settings(FILE *out)
+{
+    (void)fputs("<!-- made by `hone help --settings`; edit src/config.def -->\n# Settings of the service\n\n"
+                "Each is a key of the settings file, a variable of the environment and an option of `hone serve`. An option wins over the\n"
+                "environment, that over the file, and that over the default; `hone config show` says where each value came from.\n\n"
+                "The file is YAML, `name: value` lines. It is the first of `--config FILE`, `$HONE_CONFIG`,\n"
+                "`$XDG_CONFIG_HOME/hone/server.yaml` (or `~/.config/hone/server.yaml`) and `/etc/hone/server.yaml` that is there. A key that is\n"
+                "not in the table is an error. A list is written `[a, b]` in the file, `a,b` elsewhere.\n\n"
+                "| key | environment | option | default | |\n|---|---|---|---|---|\n", out);
+    for (size_t i = 0; i < CONFIG_COUNT; i++) {
+        const struct config_row *c = &config_rows[i];
+        char option[SETTING_NAME];
+        setting_option(i, option);
+        (void)fprintf(out, "| `%s` | `HONE_", c->name);
+        for (const char *p = c->name; *p; p++)
+            (void)fputc(toupper((unsigned char)*p), out);
+        (void)fprintf(out, "` | `--%s%s` | %s%s%s | ", option, c->type == CONFIG_BOOL ? "" : " VALUE", c->def[0] ? "`" : "", c->def, c->def[0] ? "`" : "");
+        cell(c->help, out);
+        if (c->type == CONFIG_INT)
+            (void)fprintf(out, " (%d to %d)", c->min, c->max);
+        (void)fputs(" |\n", out);
+    }
+}
+
 enum err verb_help(struct cli *cli, struct error *error)
 {
     if (args_has(&cli->args, "man"))
         help_man(stdout);
     else if (args_has(&cli->args, "markdown"))
         help_markdown(stdout);
+    else if (args_has(&cli->args, "settings"))
+        help_settings(stdout);
     else if (!cli->args.n_words)
         help_verbs(stdout);
     else {

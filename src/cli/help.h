@@ -11,5 +11,6 @@ void help_verbs(FILE *out);
 void help_verb(const struct verb *verb, FILE *out);
 void help_man(FILE *out);
 void help_markdown(FILE *out); /* docs/reference/cli.md */
+void help_settings(FILE *out); /* docs/reference/configuration.md */
 
 #endif

@@ -49,10 +49,7 @@ static size_t add_rows(const struct option_row *rows, struct option_row *out, si
     return n;
 }
 
-#define SETTING_NAME 40
-
-/* A name of config.def as an option; a flag that is on by default has --no-NAME. */
-static void setting_option(size_t id, char out[SETTING_NAME])
+void setting_option(size_t id, char out[SETTING_NAME])
 {
     const struct config_row *c = &config_rows[id];
     bool on = c->type == CONFIG_BOOL && strcmp(c->def, "true") == 0;
@@ -70,7 +67,7 @@ static const struct option_row *setting_rows(void)
         const struct config_row *c = &config_rows[i];
         bool flag = c->type == CONFIG_BOOL;
         setting_option(i, names[i]);
-        (void)snprintf(no_help[i], sizeof no_help[i], "do not: %s", c->help);
+        (void)snprintf(no_help[i], sizeof no_help[i], "do not %s", c->help);
         rows[i] = (struct option_row){names[i], 0, flag ? OPT_FLAG : OPT_TEXT, flag ? NULL : "VALUE",
                                       strncmp(names[i], "no-", 3) == 0 ? no_help[i] : c->help};
     }

@@ -19,6 +19,10 @@ struct option_row {
     const char *help;
 };
 
+/* The name of the setting `id` (config.def) as an option; a flag that is on by default is --no-NAME. */
+#define SETTING_NAME 40
+void setting_option(size_t id, char out[SETTING_NAME]);
+
 /* What a verb takes beside its own options. */
 enum {
     USES_SERVER = 1,   /* --server, --token-file, --context, --project */
