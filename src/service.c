@@ -13,12 +13,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SECRET_MAX_BYTES = 512, SECRET_MIN_LENGTH = 16, PEM_MAX_BYTES = 1 << 20, FILES_SPARE = 256 };
+enum { SECRET_MAX_BYTES = 512, SECRET_MIN_LENGTH = 16, PEM_MAX_BYTES = 1 << 20 };
 
 struct service {
     struct store *store;
@@ -29,42 +27,6 @@ struct service {
     char *data, *url, *link, *server_file;
     char *token, *secret;
 };
-
-/* ---- what may be served where ---- */
-
-static bool loopback(const char *listen)
-{
-    static const char *const hosts[] = {"127.", "localhost:", "[::1]:"};
-    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
-        if (strncasecmp(listen, hosts[i], strlen(hosts[i])) == 0)
-            return true;
-    return false;
-}
-
-static enum err check_exposure(const struct config *c, struct error *error)
-{
-    bool cert = c->tls_cert[0], key = c->tls_key[0];
-    if (cert != key)
-        return err_set(error, ERR_USAGE, "SETTING_INVALID", "tls_cert and tls_key belong together; %s is missing", cert ? "tls_key" : "tls_cert");
-    if (loopback(c->listen))
-        return OK;
-    if (!c->auth)
-        return err_set(error, ERR_USAGE, "INSECURE_LISTEN", "listen %s: anybody could run programs here without a token; leave out --no-auth, or listen on 127.0.0.1",
-                       c->listen);
-    if (!cert && !c->insecure_listen)
-        return err_set(error, ERR_USAGE, "INSECURE_LISTEN",
-                       "listen %s: tokens would travel unencrypted; give --tls-cert and --tls-key, or say --insecure-listen when something in front of it encrypts",
-                       c->listen);
-    return OK;
-}
-
-static enum err check_base_path(const struct config *c, struct error *error)
-{
-    size_t len = strlen(c->base_path);
-    if (!len || (c->base_path[0] == '/' && c->base_path[len - 1] != '/'))
-        return OK;
-    return err_set(error, ERR_USAGE, "SETTING_INVALID", "base_path: \"%s\" must begin with / and not end with it, such as /hone", c->base_path);
-}
 
 /* ---- the data directory ---- */
 
@@ -156,33 +118,44 @@ static enum err read_pem(const char *path, char **out, struct error *error)
     return path[0] && !*out ? ERR_USAGE : OK;
 }
 
-static enum err open_api(struct service *s, const struct config *c, const char *link_token, struct error *error)
+static struct api_config api_config_of(const struct config *c)
 {
-    CLEANUP_FREE char *cert = NULL;
-    CLEANUP_FREE char *key = NULL;
-    enum err rc = read_pem(c->tls_cert, &cert, error);
-    if (!rc)
-        rc = read_pem(c->tls_key, &key, error);
-    if (rc)
-        return rc;
-    char hash[HASH_TEXT];
-    token_hash(s->token, strlen(s->token), hash);
-    const struct api_config config = {
+    return (struct api_config){
         .listen = c->listen,
         .socket_path = c->socket[0] ? c->socket : NULL,
         .auth = c->auth,
-        .token_hash = hash,
-        .secret = s->secret,
-        .link_token = link_token,
-        .tls_cert = cert,
-        .tls_key = key,
         .hosts = (const char *const *)c->hosts,
         .assets_dir = c->assets[0] ? c->assets : NULL,
         .base_path = c->base_path,
         .threads = c->http_threads,
         .max_connections = c->max_connections,
     };
-    return api_open(&config, &s->api, error);
+}
+
+static enum err read_tls(const struct config *c, char **cert, char **key, struct error *error)
+{
+    if (!c->tls_cert[0] != !c->tls_key[0])
+        return err_set(error, ERR_USAGE, "SETTING_INVALID", "tls_cert and tls_key belong together; %s is missing", c->tls_cert[0] ? "tls_key" : "tls_cert");
+    enum err rc = read_pem(c->tls_cert, cert, error);
+    return rc ? rc : read_pem(c->tls_key, key, error);
+}
+
+static enum err open_api(struct service *s, struct api_config *config, struct error *error)
+{
+    char hash[HASH_TEXT], link_token[TOKEN_TEXT] = "";
+    token_hash(s->token, strlen(s->token), hash);
+    if (config->auth)
+        token_new(link_token);
+    config->token_hash = hash;
+    config->secret = s->secret;
+    config->link_token = link_token;
+    enum err rc = api_open(config, &s->api, error);
+    if (rc)
+        return rc;
+    s->url = x_strdup(api_url(s->api));
+    s->link = config->auth ? x_asprintf("%s/link/%s", s->url, link_token) : x_asprintf("%s/", s->url);
+    explicit_bzero(link_token, sizeof link_token);
+    return OK;
 }
 
 static enum err start_core(struct service *s, const struct config *c, struct error *error)
@@ -200,17 +173,6 @@ static enum err start_core(struct service *s, const struct config *c, struct err
     return core_start(&config, &s->core, error);
 }
 
-/* A connection is a file: the usual 1024 would be fewer than max_connections. */
-static void allow_files(const struct config *c)
-{
-    struct rlimit limit;
-    rlim_t wanted = (rlim_t)c->max_connections + FILES_SPARE;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static enum err open_data(struct service *s, struct error *error)
 {
     enum err rc = make_directory(s->data, error);
@@ -223,19 +185,23 @@ static enum err open_data(struct service *s, struct error *error)
     return rc;
 }
 
+/* What is wrong with the settings is told before anything is made. */
 static enum err start_all(struct service *s, const struct config *c, struct error *error)
 {
-    char link_token[TOKEN_TEXT] = "";
-    enum err rc = open_data(s, error);
+    CLEANUP_FREE char *cert = NULL;
+    CLEANUP_FREE char *key = NULL;
+    struct api_config config = api_config_of(c);
+    enum err rc = read_tls(c, &cert, &key, error);
+    config.tls_cert = cert;
+    config.tls_key = key;
+    if (!rc) /* without tokens anybody could run programs here, whatever else is said */
+        rc = api_check_listen(&config, c->insecure_listen && c->auth, error);
+    if (!rc)
+        rc = open_data(s, error);
+    if (!rc)
+        rc = open_api(s, &config, error);
     if (rc)
         return rc;
-    if (c->auth)
-        token_new(link_token);
-    rc = open_api(s, c, link_token, error);
-    if (rc)
-        return rc;
-    s->url = x_asprintf("%s%s", api_url(s->api), c->base_path);
-    s->link = c->auth ? x_asprintf("%s/link/%s", s->url, link_token) : x_asprintf("%s/", s->url);
     s->tell = true;
     rc = start_core(s, c, error);
     if (!rc)
@@ -245,18 +211,12 @@ static enum err start_all(struct service *s, const struct config *c, struct erro
 
 enum err service_start(const struct config *config, struct service **out, struct error *error)
 {
-    enum err rc = check_exposure(config, error);
-    if (!rc)
-        rc = check_base_path(config, error);
-    if (rc)
-        return rc;
     log_set_level((enum log_level)config->log_level);
-    allow_files(config);
     struct service *s = X_NEW(struct service);
     (void)pthread_mutex_init(&s->watchers, NULL);
     s->data = x_strdup(config->data);
     s->server_file = x_asprintf("%s/server.json", s->data);
-    rc = start_all(s, config, error);
+    enum err rc = start_all(s, config, error);
     if (rc) {
         service_stop(s);
         return rc;
