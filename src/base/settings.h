@@ -37,6 +37,7 @@ json_t *settings_schema(const struct setting *table);            /* JSON Schema 
 struct catalog_entry {
     const char *name, *title;
     const struct setting *settings;
+    bool finite; /* an algorithm that needs a finite space, and so ends by itself */
 };
 
 /* What an experiment file may refer to. Filled by core/catalog.c (the model must not know algorithms). */
