@@ -26,25 +26,17 @@ static const struct setting settings[] = {
     {0},
 };
 
-struct tree {
-    const struct problem *p;
-    int64_t levels;
-    int64_t *size; /* of each dimension and what hangs below it, once counted; 0 = not yet */
-    double *x;     /* the levels chosen so far; what is not chosen yet stands at its first level */
-    double *probe;
-};
-
-static int64_t level_count(const struct tree *t, int dim)
+static int64_t level_count(const struct grid *g, int dim)
 {
-    const struct dim *d = &t->p->dims[dim];
-    return d->kind == DIM_CONTINUOUS ? t->levels : d->n_levels;
+    const struct dim *d = &g->p->dims[dim];
+    return d->kind == DIM_CONTINUOUS ? g->levels : d->n_levels;
 }
 
-static double level_at(const struct tree *t, int dim, int64_t k)
+static double level_at(const struct grid *g, int dim, int64_t k)
 {
-    if (t->p->dims[dim].kind == DIM_CONTINUOUS)
-        return ((double)k + 0.5) / (double)t->levels;
-    return t->p->level(t->p->ctx, dim, k);
+    if (g->p->dims[dim].kind == DIM_CONTINUOUS)
+        return ((double)k + 0.5) / (double)g->levels;
+    return g->p->level(g->p->ctx, dim, k);
 }
 
 static int64_t multiply(int64_t a, int64_t b)
@@ -61,126 +53,111 @@ static bool has_children(const struct problem *p, int dim)
     return false;
 }
 
-/* Which dimensions are active with the levels chosen so far: those that are not NAN in t->probe. */
-static void look(struct tree *t)
+/* Which dimensions are active with the levels chosen so far: those that are not NAN in g->probe. */
+static void look(struct grid *g)
 {
-    memcpy(t->probe, t->x, (size_t)t->p->n_dims * sizeof *t->x);
-    t->p->snap(t->p->ctx, t->probe);
+    memcpy(g->probe, g->x, (size_t)g->p->n_dims * sizeof *g->x);
+    g->p->snap(g->p->ctx, g->probe);
 }
 
-static int64_t count(struct tree *t, int dim);
+static int64_t count(struct grid *g, int dim);
 
-/* Combinations of what hangs below `dim` at its level t->x[dim]. */
-static int64_t count_below(struct tree *t, int dim)
+/* Combinations of what hangs below `dim` at its level g->x[dim]. */
+static int64_t count_below(struct grid *g, int dim)
 {
-    const struct problem *p = t->p;
+    const struct problem *p = g->p;
     int64_t product = 1;
     for (int i = dim + 1; i < p->n_dims; i++) {
         if (p->dims[i].parent != dim)
             continue;
-        look(t); /* counting a child may have used the probe */
-        if (!isnan(t->probe[i]))
-            product = multiply(product, count(t, i));
+        look(g); /* counting a child may have used the probe */
+        if (!isnan(g->probe[i]))
+            product = multiply(product, count(g, i));
     }
     return product;
 }
 
-static int64_t count(struct tree *t, int dim)
+static int64_t count(struct grid *g, int dim)
 {
-    if (t->size[dim])
-        return t->size[dim];
-    int64_t n = level_count(t, dim), total = 0;
-    if (has_children(t->p, dim)) {
-        double keep = t->x[dim];
+    if (g->size[dim])
+        return g->size[dim];
+    int64_t n = level_count(g, dim), total = 0;
+    if (has_children(g->p, dim)) {
+        double keep = g->x[dim];
         for (int64_t k = 0; k < n && total < GRID_MAX_POINTS; k++) {
-            t->x[dim] = level_at(t, dim, k);
-            int64_t below = count_below(t, dim);
+            g->x[dim] = level_at(g, dim, k);
+            int64_t below = count_below(g, dim);
             total = below > GRID_MAX_POINTS - total ? INT64_MAX : total + below;
         }
-        t->x[dim] = keep;
+        g->x[dim] = keep;
     } else
         total = n;
-    return t->size[dim] = total;
+    return g->size[dim] = total;
 }
 
-static int64_t begin(struct tree *t, const struct problem *p, int64_t levels)
+void grid_open(struct grid *g, const struct problem *p, int64_t levels)
 {
-    size_t n = (size_t)p->n_dims;
-    *t = (struct tree){.p = p, .levels = levels, .size = x_calloc(n, sizeof *t->size), .x = x_calloc(2 * n, sizeof *t->x)};
-    t->probe = t->x + n;
+    size_t n_dims = (size_t)p->n_dims;
+    *g = (struct grid){.p = p, .levels = levels, .n = INT64_MAX};
     for (int i = 0; i < p->n_dims; i++)
-        t->x[i] = level_at(t, i, 0);
-    int64_t total = 1;
+        if (!level_count(g, i))
+            return;
+    g->size = x_calloc(n_dims, sizeof *g->size);
+    g->x = x_calloc(2 * n_dims, sizeof *g->x);
+    g->probe = g->x + n_dims;
+    for (int i = 0; i < p->n_dims; i++)
+        g->x[i] = level_at(g, i, 0);
+    g->n = 1;
     for (int i = 0; i < p->n_dims; i++)
         if (p->dims[i].parent < 0)
-            total = multiply(total, count(t, i));
-    return total;
+            g->n = multiply(g->n, count(g, i));
 }
 
-static void end(struct tree *t)
+void grid_close(struct grid *g)
 {
-    free(t->size);
-    free(t->x);
+    free(g->size);
+    free(g->x);
 }
 
 /* Sets `dim` and what hangs below it to combination `rank` of count(dim). */
-static void unrank(struct tree *t, int dim, int64_t rank)
+static void unrank(struct grid *g, int dim, int64_t rank)
 {
-    const struct problem *p = t->p;
+    const struct problem *p = g->p;
     if (!has_children(p, dim)) {
-        t->x[dim] = level_at(t, dim, rank);
+        g->x[dim] = level_at(g, dim, rank);
         return;
     }
     int64_t below = 0;
     for (int64_t k = 0;; k++, rank -= below) {
-        t->x[dim] = level_at(t, dim, k);
-        below = count_below(t, dim);
+        g->x[dim] = level_at(g, dim, k);
+        below = count_below(g, dim);
         if (rank < below)
             break;
     }
     for (int i = p->n_dims - 1; i > dim; i--) {
         if (p->dims[i].parent != dim)
             continue;
-        look(t);
-        if (isnan(t->probe[i]))
+        look(g);
+        if (isnan(g->probe[i]))
             continue;
-        int64_t n = count(t, i);
-        unrank(t, i, rank % n);
+        int64_t n = count(g, i);
+        unrank(g, i, rank % n);
         rank /= n;
     }
 }
 
-int64_t grid_size(const struct problem *p, int64_t levels)
+void grid_at(struct grid *g, int64_t rank, double *x)
 {
-    for (int i = 0; i < p->n_dims; i++)
-        if (p->dims[i].kind == DIM_CONTINUOUS && !levels)
-            return INT64_MAX;
-    struct tree t;
-    int64_t size = begin(&t, p, levels);
-    end(&t);
-    return size;
-}
-
-static void point_of(struct tree *t, int64_t rank, double *x)
-{
-    const struct problem *p = t->p;
+    const struct problem *p = g->p;
     for (int i = p->n_dims - 1; i >= 0; i--) {
         if (p->dims[i].parent >= 0)
             continue;
-        int64_t n = count(t, i);
-        unrank(t, i, rank % n);
+        int64_t n = count(g, i);
+        unrank(g, i, rank % n);
         rank /= n;
     }
-    memcpy(x, t->x, (size_t)p->n_dims * sizeof *x);
+    memcpy(x, g->x, (size_t)p->n_dims * sizeof *x);
     p->snap(p->ctx, x);
-}
-
-void grid_point(const struct problem *p, int64_t levels, int64_t rank, double *x)
-{
-    struct tree t;
-    (void)begin(&t, p, levels);
-    point_of(&t, rank, x);
-    end(&t);
 }
 
 static enum err accept(const struct problem *p, const struct settings *s, struct error *error)
@@ -190,7 +167,10 @@ static enum err accept(const struct problem *p, const struct settings *s, struct
         if (p->dims[i].kind == DIM_CONTINUOUS && !levels)
             return err_set(error, ERR_INVALID, NULL,
                            "algorithm grid needs values or a step for every parameter, and number %d has none; give it a step, or set `levels`", i + 1);
-    if (grid_size(p, levels) > GRID_MAX_POINTS)
+    struct grid g;
+    grid_open(&g, p, levels);
+    grid_close(&g);
+    if (g.n > GRID_MAX_POINTS)
         return err_set(error, ERR_INVALID, NULL, "algorithm grid: the space has more than 10^18 points; take another algorithm, or fewer values");
     return OK;
 }
@@ -213,24 +193,26 @@ static int64_t visited(uint64_t seed, int64_t i, int64_t n)
         stride++;
     struct rng r = rng_new(seed, RNG_ORDER, 0);
     int64_t first = (int64_t)(rng_next(&r) % (uint64_t)n);
-    return (int64_t)(((unsigned __int128)i * (unsigned __int128)stride + (unsigned __int128)first) % (unsigned __int128)n);
+    __extension__ typedef unsigned __int128 wide;
+    return (int64_t)(((wide)i * (wide)stride + (wide)first) % (wide)n);
 }
 
 static enum err suggest(const struct search *search, void **cache, struct suggestion *out, struct error *error)
 {
     (void)cache;
     const struct problem *p = search->problem;
-    struct tree t;
-    const int64_t n = begin(&t, p, (int64_t)settings_get(search->settings, "levels"));
+    struct grid g;
+    grid_open(&g, p, (int64_t)settings_get(search->settings, "levels"));
+    const int64_t n = g.n;
     const bool coverage = settings_get(search->settings, "order") == ORDER_COVERAGE;
     const int64_t stop = search->cursor < n - MAX_INFEASIBLE ? search->cursor + MAX_INFEASIBLE : n;
     bool found = false;
     int64_t i = search->cursor;
     while (i < stop && !found) {
-        point_of(&t, coverage ? visited(search->seed, i++, n) : i++, out->x);
+        grid_at(&g, coverage ? visited(search->seed, i++, n) : i++, out->x);
         found = !p->feasible || p->feasible(p->ctx, out->x);
     }
-    end(&t);
+    grid_close(&g);
     if (found) {
         out->cursor = i;
         (void)snprintf(out->how, sizeof out->how, "grid");

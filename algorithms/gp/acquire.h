@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Where to try next: the point of the space that promises most by the model, found by many candidates, gradients along the continuous
+ * dimensions and steps along the others. */
+#ifndef HONE_GP_ACQUIRE_H
+#define HONE_GP_ACQUIRE_H
+
+#include "gp/model.h"
+#include "math/rng.h"
+
+#define GP_BETA 1.8 /* deviations below the mean that the confidence bound looks (Song et al. 2022) */
+
+enum acquisition_kind {
+    ACQUISITION_LOG_EI, /* ln of the expected improvement on `incumbent` (Ament et al. 2023) */
+    ACQUISITION_BOUND,  /* GP_BETA deviations - mean: the lower confidence bound, negated (Srinivas et al. 2010) */
+};
+
+struct acquisition {
+    enum acquisition_kind kind;
+    struct gp_model *model;
+    double incumbent;
+};
+
+/* The value at a point, to be maximised; the gradient in the dimensions `which` unless it is NULL. */
+double acquisition_at(const struct acquisition *a, const double *point, const size_t *which, size_t n_which, double *gradient);
+
+struct hunt {
+    const struct gp_space *space;
+    const struct acquisition *acquisition;
+    const struct seen *seen;
+    const double *const *good; /* snapped points to look around, the best first */
+    size_t n_good;
+    uint64_t seed; /* of the draws of this suggestion */
+};
+
+/* The best feasible point that was not seen, snapped into x; false if all that were looked at had been. */
+bool hunt_best(const struct hunt *h, double *x, double *value);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "gp/history.h"
+
+#include "base/mem.h"
+#include "math/array.h"
+#include "math/rng.h"
+
+#include <math.h>
+
+#define CHEBYSHEV_SUM 0.05 /* how much the sum counts beside the maximum, so that weakly dominated points lose (Knowles 2006) */
+#define MIN_VALUES 3
+
+static bool all_finite(const struct observation *o, int n_objectives)
+{
+    for (int j = 0; j < n_objectives; j++)
+        if (!isfinite(o->y[j]))
+            return false;
+    return true;
+}
+
+static bool has_value(const struct observation *o, int n_objectives)
+{
+    return (o->state == OBSERVATION_DONE || o->state == OBSERVATION_PRUNED) && all_finite(o, n_objectives);
+}
+
+/* A point drawn evenly from the simplex, new with every suggestion: the front is reached from all sides (Knowles 2006). */
+static double *draw_weights(const struct search *s)
+{
+    size_t m = (size_t)s->problem->n_objectives;
+    struct rng r = rng_new(s->seed, RNG_WEIGHT, (uint64_t)s->cursor);
+    double *w = array_new(m), sum = 0;
+    for (size_t j = 0; j < m; j++)
+        sum += w[j] = -log(1 - rng_uniform(&r)) + 1e-9;
+    for (size_t j = 0; j < m; j++)
+        w[j] /= sum;
+    return w;
+}
+
+void gp_history_init(struct gp_history *h, const struct search *s, const struct gp_space *space)
+{
+    *h = (struct gp_history){.search = s, .space = space};
+    h->finished = x_calloc(s->n_history + 1, sizeof *h->finished);
+    h->pending = x_calloc(s->n_history + 1, sizeof *h->pending);
+    for (size_t i = 0; i < s->n_history; i++) {
+        const struct observation *o = &s->history[i];
+        if (o->state == OBSERVATION_PENDING)
+            h->pending[h->n_pending++] = o;
+        else {
+            h->finished[h->n_finished++] = o;
+            h->n_valued += has_value(o, s->problem->n_objectives);
+        }
+    }
+    if (s->problem->n_objectives > 1)
+        h->weight = draw_weights(s);
+}
+
+void gp_history_release(struct gp_history *h)
+{
+    free(h->finished);
+    free(h->pending);
+    free(h->weight);
+}
+
+/* Adds objective j to the scalar of each row, on the scale 0 (best seen) to 1 (worst seen) after the warp. */
+static void scalarize_one(const struct gp_history *h, size_t m, int j, double *largest, double *sum)
+{
+    double *y = array_new(m);
+    size_t n = 0;
+    for (size_t i = 0; i < m; i++)
+        if (has_value(h->finished[i], h->search->problem->n_objectives))
+            y[n++] = h->finished[i]->y[j];
+    struct warp w = {0};
+    if (n && warp_fit(&w, y, n)) {
+        const double low = w.to[0], range = w.to[n - 1] - low;
+        for (size_t i = 0; i < n; i++) {
+            double part = h->weight[j] * (y[i] - low) / range;
+            largest[i] = fmax(largest[i], part);
+            sum[i] += part;
+        }
+    }
+    warp_release(&w);
+    free(y);
+}
+
+/* The one value of each row that has any, in order: y itself, or the augmented Chebyshev scalarisation of several. */
+static size_t values(const struct gp_history *h, size_t m, double *value)
+{
+    const int n_objectives = h->search->problem->n_objectives;
+    size_t n = 0;
+    for (size_t i = 0; i < m; i++)
+        if (has_value(h->finished[i], n_objectives))
+            value[n++] = h->finished[i]->y[0];
+    if (n_objectives == 1)
+        return n;
+    memset(value, 0, n * sizeof *value);
+    double *sum = array_new(m);
+    for (int j = 0; j < n_objectives; j++)
+        scalarize_one(h, m, j, value, sum);
+    for (size_t i = 0; i < n; i++)
+        value[i] += CHEBYSHEV_SUM * sum[i];
+    free(sum);
+    return n;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* A trial that was stopped early has only a value on the way, which might look better than it would have ended: it was stopped for being
+ * worse than most, so it counts as the median of the completed ones at best. */
+static void hold_pruned(const struct gp_history *h, size_t m, double *value)
+{
+    const int n_objectives = h->search->problem->n_objectives;
+    double *done = array_new(m);
+    size_t n = 0, at = 0;
+    for (size_t i = 0; i < m; i++) {
+        if (!has_value(h->finished[i], n_objectives))
+            continue;
+        if (h->finished[i]->state == OBSERVATION_DONE)
+            done[n++] = value[at];
+        at++;
+    }
+    qsort(done, n, sizeof *done, by_value);
+    at = 0;
+    for (size_t i = 0; n && i < m; i++) {
+        if (!has_value(h->finished[i], n_objectives))
+            continue;
+        if (h->finished[i]->state == OBSERVATION_PRUNED)
+            value[at] = fmax(value[at], done[n / 2]);
+        at++;
+    }
+    free(done);
+}
+
+/* Variance of the target that is known from replicates. */
+static double known_variance(const struct gp_history *h, const struct observation *o, const struct warp *w)
+{
+    if (h->weight || !(o->y_se > 0) || !(w->slope > 0))
+        return 0;
+    double se = fmin(o->y_se / w->slope, 10);
+    return se * se;
+}
+
+bool gp_history_set(const struct gp_history *h, size_t m, struct gp_set *set, struct warp *warp)
+{
+    double *value = array_new(m + 1), point[GP_MAX_DIMS];
+    size_t n = values(h, m, value), at = 0;
+    hold_pruned(h, m, value);
+    *warp = (struct warp){0};
+    bool learns = n > 0 && warp_fit(warp, value, n) && n >= MIN_VALUES;
+    gp_set_init(set, h->space, m + 1);
+    for (size_t i = 0; i < m; i++) {
+        const struct observation *o = h->finished[i];
+        gp_space_encode(h->space, o->x, point);
+        if (has_value(o, h->search->problem->n_objectives))
+            gp_set_add(set, point, value[at++], known_variance(h, o, warp));
+        else
+            gp_set_add(set, point, n ? warp->to[n - 1] : 0, 0);
+    }
+    free(value);
+    return learns;
+}
+
+void gp_set_subset(const struct gp_set *from, const size_t *row, size_t n, const struct gp_space *space, struct gp_set *to)
+{
+    double point[GP_MAX_DIMS];
+    gp_set_init(to, space, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < from->d; k++)
+            point[k] = from->x[k * from->cap + row[i]];
+        gp_set_add(to, point, from->y[row[i]], from->extra[row[i]]);
+    }
+}
