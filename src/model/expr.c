@@ -34,9 +34,8 @@ struct node {
 };
 
 struct expr {
-    struct node nodes[EXPR_MAX_NODES]; /* postfix */
     size_t n;
-    char strings[]; /* the literals, one after the other */
+    struct node nodes[]; /* postfix; behind them the literals, one after the other */
 };
 
 /* ---- arithmetic: NAN is "no value" ---- */
@@ -550,9 +549,10 @@ struct expr *expr_parse(const char *text, const char *const *names, const enum e
                      EXPR_MAX_TEXT);
         return NULL;
     }
-    struct expr *e = x_calloc(1, sizeof *e + len + 1); /* a literal is never longer than with its quotes */
+    size_t most = len < EXPR_MAX_NODES ? len : EXPR_MAX_NODES; /* a node has a character of its own, a literal is shorter than its quotes */
+    struct expr *e = x_calloc(1, sizeof *e + most * sizeof *e->nodes + len + 1);
     struct parser p = {.text = text, .at = text, .names = names, .types = types, .n = n, .pointer = pointer, .problems = problems, .e = e,
-                       .strings = e->strings};
+                       .strings = (char *)&e->nodes[most]};
     advance(&p);
     enum expr_type type = parse_level(&p, LEVEL_OR);
     if (p.token.kind != TOKEN_END)

@@ -414,7 +414,7 @@ static json_t *load_json(const char *text, size_t len, struct error *error)
     size_t nodes = 0;
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
     if (!value) {
-        (void)err_set(error, ERR_SYNTAX, NULL, "line %d, column %d: %s (what begins with { or [ is read as JSON)", why.line, why.column, why.text);
+        (void)err_set(error, ERR_SYNTAX, NULL, "line %d, column %d: %s (what begins with { or [ is read as JSON; put --- before it for YAML)", why.line, why.column, why.text);
         return NULL;
     }
     if (within_limits(value, 0, &nodes))
