@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* get, describe, delete, clone: what there is. */
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/problems.h"
 #include "cli/client.h"
@@ -162,10 +163,9 @@ static const struct column experiment_lines[] = {
     {"state", "state", false},
     {"reason", "reason", false},
     {"message", "message", false},
-    {"objective", "spec.objective", false},
-    {"objectives", "spec.objectives", false},
-    {"algorithm", "spec.algorithm", false},
-    {"stopping", "spec.stopping", false},
+    {"objective", "objective", false}, /* made here of spec.objectives */
+    {"algorithm", "spec.algorithm.name", false},
+    {"stopping", "spec.stopping.name", false},
     {"command", "spec.run.command", false},
     {"trials", "n_trials", false},
     {"counts", "counts", false},
@@ -236,6 +236,63 @@ static enum err describe_trial(struct cli *cli, enum output_format format, struc
     return OK;
 }
 
+/* "minimize loss (goal 0.1), maximize accuracy" */
+static json_t *objective_text(json_t *objectives)
+{
+    struct buf b = BUF_INIT;
+    for (size_t i = 0; i < json_array_size(objectives); i++) {
+        json_t *o = json_array_get(objectives, i), *goal = json_object_get(o, "goal");
+        CLEANUP_FREE char *direction = json_text(json_object_get(o, "direction"));
+        CLEANUP_FREE char *metric = json_text(json_object_get(o, "metric"));
+        buf_addf(&b, "%s%s %s", i ? ", " : "", direction, metric);
+        if (json_is_number(goal))
+            buf_addf(&b, " (goal %.6g)", json_number_value(goal));
+    }
+    json_t *text = json_string(b.data ? b.data : "");
+    buf_release(&b);
+    return text;
+}
+
+/* "1e-05..0.1 log", "relu, tanh" */
+static json_t *range_text(json_t *parameter)
+{
+    struct buf b = BUF_INIT;
+    json_t *values = json_object_get(parameter, "values"), *min = json_object_get(parameter, "min");
+    const char *scale = json_string_value(json_object_get(parameter, "scale"));
+    for (size_t i = 0; i < json_array_size(values); i++) {
+        CLEANUP_FREE char *value = json_text(json_array_get(values, i));
+        buf_addf(&b, "%s%s", i ? ", " : "", value);
+    }
+    if (json_is_number(min))
+        buf_addf(&b, "%.6g..%.6g", json_number_value(min), json_number_value(json_object_get(parameter, "max")));
+    if (json_is_number(json_object_get(parameter, "step")))
+        buf_addf(&b, " step %.6g", json_number_value(json_object_get(parameter, "step")));
+    if (scale && strcmp(scale, "linear") != 0)
+        buf_addf(&b, " %s", scale);
+    json_t *text = json_string(b.data ? b.data : "");
+    buf_release(&b);
+    return text;
+}
+
+static const struct column parameter_columns[] = {
+    {"PARAMETER", "name", false},
+    {"TYPE", "type", false},
+    {"RANGE", "range", false},
+    {NULL, NULL, false},
+};
+
+static void show_parameters(const struct cli *cli, enum output_format format, json_t *parameters)
+{
+    const char *name;
+    json_t *parameter, *rows = json_array();
+    json_object_foreach(parameters, name, parameter)
+        (void)json_array_append_new(rows, json_pack("{s:s, s:O, s:o}", "name", name, "type", json_object_get(parameter, "type"), "range",
+                                                    range_text(parameter)));
+    (void)putchar('\n');
+    output_rows(cli, format, parameter_columns, "name", rows);
+    json_decref(rows);
+}
+
 static enum err describe_experiment(struct cli *cli, enum output_format format, struct error *error)
 {
     CLEANUP_FREE char *name = experiment_name(cli, cli->args.words[0], error);
@@ -246,7 +303,11 @@ static enum err describe_experiment(struct cli *cli, enum output_format format, 
     enum err rc = client_get(cli, path, &experiment, error);
     if (rc)
         return rc;
+    if (for_people(format))
+        (void)json_object_set_new(experiment, "objective", objective_text(json_at(experiment, "spec.objectives")));
     output_object(format, experiment_lines, "name", experiment);
+    if (for_people(format))
+        show_parameters(cli, format, json_at(experiment, "spec.parameters"));
     json_decref(experiment);
     if (!for_people(format))
         return OK;
