@@ -26,10 +26,12 @@ struct api_config {
 
 struct api;
 
+/* Refuses an address that is not loopback without tokens and TLS, unless `insecure` (--insecure-listen). Call it before api_open. */
+enum err api_check_listen(const struct api_config *config, bool insecure, struct error *error);
 enum err api_open(const struct api_config *config, struct api **out, struct error *error); /* ERR_CONFLICT "PORT_IN_USE" names the address */
 const char *api_url(const struct api *a); /* "http://127.0.0.1:8080" */
 enum err api_run(struct api *a, struct core *core, struct store *store, struct error *error);
-void api_on_change(struct api *a, const struct core_change *change); /* from the core thread */
+void api_on_change(struct api *a, const struct core_change *change); /* from the core thread; also before api_run */
 void api_stop(struct api *a); /* 503 to new requests, answers those that wait, joins the threads, frees */
 
 #endif

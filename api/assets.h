@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Files that are part of the binary (assets.S). */
+#ifndef HONE_API_ASSETS_H
+#define HONE_API_ASSETS_H
+
+#include <stddef.h>
+
+/*       symbol        file in api/web  as answered        type */
+#define ASSETS(X)                                                                                                                   \
+    X(index_html, "index.html", "text/html; charset=utf-8")                                                                         \
+    X(app_js, "app.js", "text/javascript; charset=utf-8")                                                                           \
+    X(style_css, "style.css", "text/css; charset=utf-8")                                                                            \
+    X(favicon_svg, "favicon.svg", "image/svg+xml")
+
+#define X(symbol, name, type) extern const char asset_##symbol[], asset_##symbol##_end[];
+ASSETS(X)
+#undef X
+
+extern const char asset_openapi_yaml[], asset_openapi_yaml_end[], asset_errors_md[], asset_errors_md_end[];
+
+#endif

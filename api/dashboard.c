@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The dashboard's files and its one-time link. They hold no data: that is asked from the API, with the session that the link sets. */
+#include "assets.h"
+#include "base/clock.h"
+#include "handlers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FILE_MAX ((size_t)8 << 20)
+
+static const struct file {
+    const char *name, *type, *data, *end;
+} files[] = {
+#define X(symbol, name, type) {name, type, asset_##symbol, asset_##symbol##_end},
+    ASSETS(X)
+#undef X
+};
+
+#define POLICY                                                                                                                      \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "          \
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+
+/* The file of ?assets_dir, for work on the dashboard; only names that are built in, so no path leads out of it. */
+static bool read_from_disk(const char *dir, const struct file *file, struct buf *out)
+{
+    char *path CLEANUP_FREE = x_asprintf("%s/%s", dir, file->name);
+    FILE *f = fopen(path, "re");
+    char chunk[8192];
+    size_t n;
+    if (!f)
+        return false;
+    out->limit = FILE_MAX;
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+        buf_add(out, chunk, n);
+    (void)fclose(f);
+    return !out->overflow;
+}
+
+static enum err answer_file(struct request *r, const struct file *file, struct error *error)
+{
+    struct buf disk = BUF_INIT;
+    const char *dir = r->api->config.assets_dir;
+    if (dir && !read_from_disk(dir, file, &disk)) {
+        buf_release(&disk);
+        return err_set(error, ERR_NOT_FOUND, "NO_SUCH_FILE", "%s cannot be read from the directory of --assets", file->name);
+    }
+    char hash[HASH_TEXT];
+    token_hash(dir ? disk.data : file->data, dir ? disk.len : (size_t)(file->end - file->data), hash);
+    hash[16] = '\0';
+    const char *known = r->header[HEADER_IF_NONE_MATCH];
+    if (known && strstr(known, hash)) {
+        buf_release(&disk);
+        answer_empty(r, 304);
+    } else if (dir) {
+        answer_text(r, 200, file->type, &disk);
+    } else {
+        answer_constant(r, 200, file->type, file->data, (size_t)(file->end - file->data));
+    }
+    answer_header(r, "ETag", "\"%s\"", hash);
+    r->answer.policy = POLICY;
+    r->answer.cache = "no-cache";
+    return OK;
+}
+
+enum err handle_dashboard(struct request *r, struct error *error)
+{
+    if (!*r->path) { /* "/hone": the page's relative links need the slash */
+        answer_empty(r, 303);
+        answer_header(r, "Location", "%s/", r->api->config.base_path);
+        return OK;
+    }
+    return answer_file(r, &files[0], error);
+}
+
+enum err handle_asset(struct request *r, struct error *error)
+{
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (!strcmp(files[i].name, r->arg[0]))
+            return answer_file(r, &files[i], error);
+    return err_set(error, ERR_NOT_FOUND, "NO_SUCH_FILE", "the dashboard has no file %.60s", r->arg[0]);
+}
+
+enum err handle_link(struct request *r, struct error *error)
+{
+    struct auth *a = &r->api->auth;
+    char session[SESSION_TEXT];
+    if (!auth_link_take(a, r->arg[0]))
+        return err_set(error, ERR_FORBIDDEN, "LINK_USED", "this link is not known, or was used: a link works once; `hone serve` prints a new one at its start");
+    auth_session_new(a, clock_wall_ms(), session);
+    answer_empty(r, 303);
+    answer_header(r, "Location", "%s/", r->api->config.base_path);
+    answer_header(r, "Set-Cookie", "%s=%s; Path=%s/; Max-Age=%d; HttpOnly; SameSite=Strict%s", a->cookie, session, r->api->config.base_path,
+                  SESSION_SECONDS, r->api->config.tls_cert ? "; Secure" : "");
+    return OK;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Projects and experiments: lists, one (with waiting for a state), creation from a file, removal. */
+#include "base/clock.h"
+#include "handlers.h"
+#include "model/yaml.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#define SAMPLES 10
+
+/* --- lists */
+
+struct list {
+    struct buf b;
+    size_t n;
+};
+
+static void between(struct list *l)
+{
+    if (l->n++)
+        buf_add(&l->b, ",", 1);
+}
+
+static bool add_project(void *arg, const char *name, int64_t create_ms)
+{
+    struct list *l = arg;
+    between(l);
+    buf_adds(&l->b, "{\"name\":");
+    text_string(&l->b, name);
+    buf_adds(&l->b, ",\"create_time\":");
+    text_time(&l->b, create_ms);
+    buf_add(&l->b, "}", 1);
+    return true;
+}
+
+enum err handle_projects(struct request *r, struct error *error)
+{
+    struct db *db;
+    struct list l = {.b = BUF_INIT};
+    enum err err = request_db(r, &db, error);
+    buf_adds(&l.b, "{\"projects\":[");
+    if (!err)
+        err = project_list(db, add_project, &l, error);
+    buf_adds(&l.b, "]}");
+    if (!err)
+        answer_buf(r, 200, &l.b);
+    buf_release(&l.b);
+    return err;
+}
+
+static bool add_experiment(void *arg, const struct experiment *e)
+{
+    struct list *l = arg;
+    between(l);
+    json_t *json = experiment_json(e, false);
+    text_json(&l->b, json);
+    json_decref(json);
+    return true;
+}
+
+enum err handle_experiments(struct request *r, struct error *error)
+{
+    struct page page;
+    struct db *db;
+    struct list l = {.b = BUF_INIT};
+    char *next CLEANUP_FREE = NULL;
+    int64_t total = 0;
+    enum err err = page_open(r, &page, error);
+    if (!err)
+        err = request_db(r, &db, error);
+    page.query.project = r->arg[0];
+    if (!err && strcmp(r->arg[0], "-") != 0 && !project_exists(db, r->arg[0]))
+        err = err_set(error, ERR_NOT_FOUND, "PROJECT_NOT_FOUND", "there is no project %.70s", r->arg[0]);
+    buf_adds(&l.b, "{\"experiments\":[");
+    if (!err)
+        err = experiment_list(db, &page.query, add_experiment, &l, &next, error);
+    if (!err && page.count)
+        err = experiment_count(db, &page.query, &total, error);
+    if (!err) {
+        page_end(&l.b, &page, next, total);
+        answer_buf(r, 200, &l.b);
+    }
+    buf_release(&l.b);
+    page_close(&page);
+    return err;
+}
+
+/* --- one */
+
+static const char *text_of(const struct experiment *e, const char *field, double *number)
+{
+    *number = NAN;
+    if (!strcmp(field, "state"))
+        return experiment_state_name(e->state);
+    if (!strcmp(field, "reason"))
+        return e->reason;
+    if (!strcmp(field, "n_trials"))
+        *number = (double)e->n_trials;
+    else if (!strcmp(field, "revision"))
+        *number = (double)e->revision;
+    else if (!strcmp(field, "best") || !strcmp(field, "best.value"))
+        *number = e->best_value;
+    else if (!strncmp(field, "counts.", 7) && trial_state_parse(field + 7) >= 0)
+        *number = (double)e->counts[trial_state_parse(field + 7)];
+    else
+        return NULL;
+    return "";
+}
+
+static bool compare(enum filter_op op, int sign)
+{
+    return (op == FILTER_EQ && sign == 0) || (op == FILTER_NE && sign != 0) || (op == FILTER_LT && sign < 0) || (op == FILTER_LE && sign <= 0) ||
+           (op == FILTER_GT && sign > 0) || (op == FILTER_GE && sign >= 0);
+}
+
+/* A field that is not known (yet) compares with nothing. */
+static enum err holds(const struct filter *f, const struct experiment *e, bool *out, struct error *error)
+{
+    bool left = false, right = false;
+    enum err err = OK;
+    if (f->op == FILTER_AND || f->op == FILTER_OR || f->op == FILTER_NOT) {
+        err = holds(f->left, e, &left, error);
+        if (!err && f->op != FILTER_NOT)
+            err = holds(f->right, e, &right, error);
+        *out = f->op == FILTER_AND ? left && right : f->op == FILTER_OR ? left || right : !left;
+        return err;
+    }
+    double number;
+    const char *text = text_of(e, f->field, &number);
+    if (!text)
+        return err_set(error, ERR_INVALID, "QUERY", "wait_for can look at state, reason, n_trials, best, revision and counts.STATE, not at \"%.60s\"", f->field);
+    if (*text)
+        *out = compare(f->op, strcasecmp(text, f->text));
+    else
+        *out = !isnan(number) && !isnan(f->number) && compare(f->op, (number > f->number) - (number < f->number));
+    return OK;
+}
+
+static enum err wait_for(const struct request *r, const struct experiment *e, bool *out, struct error *error)
+{
+    struct error why = {0};
+    *out = true;
+    struct filter *f = filter_parse(request_query(r, "wait_for"), &why);
+    if (why.code) {
+        *error = why;
+        return why.code;
+    }
+    enum err err = f ? holds(f, e, out, error) : OK;
+    filter_free(f);
+    return err;
+}
+
+enum err handle_experiment(struct request *r, struct error *error)
+{
+    struct db *db;
+    struct experiment *e = NULL;
+    double seconds;
+    bool now = true;
+    enum err err = query_seconds(r, "wait", &seconds, error);
+    if (!err)
+        err = request_db(r, &db, error);
+    if (!err)
+        err = request_experiment(r, db, &e, error);
+    if (!err)
+        err = wait_for(r, e, &now, error);
+    if (!err && !now && request_may_wait(r, seconds)) {
+        request_wait(r, e->id, r->deadline);
+    } else if (!err && !answer_not_modified(r, e->revision)) {
+        answer_json(r, 200, experiment_json(e, true));
+        answer_etag(r, e->revision);
+    }
+    experiment_free(e);
+    return err;
+}
+
+/* --- creation */
+
+/* Takes away what `problems` calls unknown; true if that was something. */
+static bool drop_unknown(json_t *document, const struct problems *problems)
+{
+    bool dropped = false;
+    for (size_t i = 0; i < problems->n; i++) {
+        if (strcmp(problems->items[i].code, "UNKNOWN_FIELD") != 0)
+            continue;
+        char *pointer CLEANUP_FREE = x_strdup(problems->items[i].pointer), *rest = NULL;
+        json_t *at = document, *parent = NULL;
+        const char *name = NULL;
+        for (char *part = strtok_r(pointer, "/", &rest); part; part = strtok_r(NULL, "/", &rest)) {
+            name = part;
+            parent = at;
+            at = json_is_array(at) ? json_array_get(at, strtoul(part, NULL, 10)) : json_object_get(at, part);
+        }
+        dropped |= name && json_is_object(parent) && json_object_del(parent, name) == 0;
+    }
+    return dropped;
+}
+
+static struct spec *read_spec(const struct request *r, json_t *document, struct problems *problems)
+{
+    struct spec *spec = spec_new(document, core_catalog(), problems);
+    if (spec || !request_unknown_ok(r) || !drop_unknown(document, problems))
+        return spec;
+    problems_release(problems);
+    return spec_new(document, core_catalog(), problems);
+}
+
+static enum err invalid(struct request *r, struct problems *problems, struct error *error)
+{
+    char place[200];
+    problems_dotted(problems->items[0].pointer, place, sizeof place);
+    (void)err_set(error, ERR_INVALID, "SPEC_INVALID", "the experiment file has %zu problem%s; the first: %s: %s", problems->n + problems->n_dropped,
+                  problems->n + problems->n_dropped == 1 ? "" : "s", place, problems->items[0].detail);
+    answer_problem(r, error, problems_json(problems->items, problems->n));
+    return OK;
+}
+
+static void preview(struct request *r, const struct spec *spec, const struct problems *problems)
+{
+    answer_json(r, 200, json_pack("{s:b, s:O, s:o, s:o}", "valid", 1, "spec", spec->document, "warnings",
+                                  problems_json(problems->warnings, problems->n_warnings), "samples", core_preview(spec, SAMPLES)));
+}
+
+static enum err check_type(const struct request *r, struct error *error)
+{
+    static const char *const known[] = {"json", "yaml", "octet-stream", "text/plain"};
+    const char *type = r->header[HEADER_CONTENT_TYPE];
+    for (size_t i = 0; type && i < ARRAY_LEN(known); i++)
+        if (strcasestr(type, known[i]))
+            return OK;
+    return !type ? OK : err_set(error, ERR_MEDIA_TYPE, NULL, "the body is %.80s; send the experiment file with Content-Type: application/yaml or application/json", type);
+}
+
+enum err handle_experiment_create(struct request *r, struct error *error)
+{
+    struct problems problems = {0};
+    struct command *c;
+    enum err err = check_type(r, error);
+    if (!err && !r->body.len)
+        err = err_set(error, ERR_SYNTAX, "FILE_MISSING", "the body must be an experiment file, YAML or JSON");
+    if (err)
+        return err;
+    json_t *document = yaml_load(r->body.data, r->body.len, error);
+    if (!document)
+        return ERR_SYNTAX == error->code ? error->code : err_set(error, ERR_SYNTAX, "FILE_SYNTAX", "%s", error->detail);
+    struct spec *spec = read_spec(r, document, &problems);
+    json_decref(document);
+    if (spec)
+        core_validate(r->api->core, spec, &problems);
+    if (problems.n) {
+        err = invalid(r, &problems, error);
+    } else if (query_true(r, "validate_only")) {
+        preview(r, spec, &problems);
+    } else {
+        err = request_command(r, &c, error);
+        if (!err) {
+            c->spec = spec;
+            spec = NULL;
+        }
+    }
+    spec_free(spec);
+    problems_release(&problems);
+    return err;
+}
+
+enum err handle_experiment_remove(struct request *r, struct error *error)
+{
+    struct command *c;
+    enum err err = request_command(r, &c, error);
+    if (!err && query_true(r, "force")) {
+        json_decref(c->body);
+        c->body = json_pack("{s:b}", "force", 1);
+    }
+    return err;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The handlers that routes.def names. Each is in the file of its resource. */
+#ifndef HONE_API_HANDLERS_H
+#define HONE_API_HANDLERS_H
+
+#include "inside.h"
+
+#define READ(path, handler, access, flags) handler_fn handle_##handler;
+#define CHANGE(method, path, handler, command, access, flags, members) handler_fn handle_##handler;
+#include "routes.def"
+#undef READ
+#undef CHANGE
+
+#endif
