@@ -32,7 +32,7 @@ async function api(path, options) {
 
 const name = (p, e) => `projects/${encodeURIComponent(p)}/experiments/${encodeURIComponent(e)}`;
 const number = (v) => (v === null || v === undefined ? '-' : typeof v === 'number' ? String(Number(v.toPrecision(6))) : String(v));
-const params = (p) => Object.entries(p || {}).map(([k, v]) => `${k}=${number(v)}`).join('  ');
+const params = (p) => Object.entries(p || {}).map(([k, v]) => `${k}=${number(v)}`).join(', ');
 const counts = (c) => Object.entries(c || {}).map(([state, n]) => `${n} ${state.toLowerCase()}`).join(', ') || 'none yet';
 const best = (e) => (e.best ? `${number(e.best.value)} (#${e.best.number})` : '-');
 
