@@ -62,10 +62,11 @@ static enum err from_context(const struct cli *cli, struct target *t, bool only_
     enum err rc = context_find(file, name, &context, error);
     if (!rc && context) {
         const char *url = json_string_value(json_object_get(context, "url"));
-        if (!t->url || (url && strcmp(t->url, url) == 0))
+        if (!t->url || (url && strcmp(t->url, url) == 0)) { /* what it says is of its own service, not of the one named elsewhere */
             set(&t->token_file, json_string_value(json_object_get(context, "token_file")));
+            set(&t->project, json_string_value(json_object_get(context, "project")));
+        }
         set(&t->url, url);
-        set(&t->project, json_string_value(json_object_get(context, "project")));
     }
     json_decref(file);
     return rc;
