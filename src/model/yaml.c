@@ -460,11 +460,11 @@ static bool reads_as_other(const char *text)
     return other || strspn(digits, DIGITS) || !strcmp(text, "<<") || !strcmp(text, "=");
 }
 
-/* Only what reads back the same in any style: no control characters (newlines and tabs aside), no line ends of Unicode, no byte order mark. */
+/* Only what reads back the same in any style: no control characters but newlines, no line ends of Unicode, no byte order mark. */
 static bool is_tame(const char *text)
 {
     for (const unsigned char *s = (const unsigned char *)text; *s; s++)
-        if ((*s < 0x20 && *s != '\n' && *s != '\t') || *s == 0x7F || (*s == 0xC2 && s[1] < 0xA0) ||
+        if ((*s < 0x20 && *s != '\n') || *s == 0x7F || (*s == 0xC2 && s[1] < 0xA0) ||
             (*s == 0xE2 && s[1] == 0x80 && (s[2] == 0xA8 || s[2] == 0xA9)) || (*s == 0xEF && s[1] == 0xBB && s[2] == 0xBF))
             return false;
     return true;
@@ -473,7 +473,7 @@ static bool is_tame(const char *text)
 static yaml_scalar_style_t style_of(const char *text, bool key)
 {
     bool lines = strchr(text, '\n') != NULL;
-    if (!is_tame(text) || (!lines && strchr(text, '\t')) || (lines && (key || strspn(text, " \t\n"))))
+    if (!is_tame(text) || (lines && (key || strspn(text, " \n"))))
         return YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     return lines ? YAML_LITERAL_SCALAR_STYLE : reads_as_other(text) ? YAML_SINGLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE;
 }
