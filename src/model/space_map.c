@@ -127,5 +127,8 @@ double param_u(const struct param *p, double value)
 
 double param_value(const struct param *p, double u)
 {
-    return clamp(from_scale(p, p->from + param_clamp(p, u) * p->width), p->min, p->max);
+    u = param_clamp(p, u);
+    if (u == 0 || u == 1) /* the ends themselves, which rounding would miss */
+        return u == 0 ? p->min : p->max;
+    return clamp(from_scale(p, p->from + u * p->width), p->min, p->max);
 }

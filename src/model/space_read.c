@@ -157,8 +157,10 @@ static void check_mass(const struct param *p, const struct reader *r)
 {
     if (!is_normal(p))
         return;
-    bool ends = !p->n_levels || (param_level(p, param_u_of_level(p, 0)) == 0 &&
-                                 param_level(p, param_u_of_level(p, p->n_levels - 1)) == p->n_levels - 1);
+    bool ends = true; /* in the tails neighbouring levels are the first to get the same u */
+    const int64_t levels[] = {0, 1, p->n_levels - 2, p->n_levels - 1};
+    for (size_t i = 0; p->n_levels && i < ARRAY_LEN(levels); i++)
+        ends &= param_level(p, param_u_of_level(p, levels[i])) == levels[i];
     if (!(p->width >= LEAST_MASS) || !ends)
         reader_bad(r, "mu", "RANGE", NULL, "and sigma (%.6g, %.6g%s) give nothing near %s; move mu or widen sigma", p->mu, p->sigma,
                    is_log(p) ? ", of ln value" : "", p->width >= LEAST_MASS ? "an end of the range" : "the range from min to max");
@@ -402,23 +404,21 @@ static void place(struct reading *rd, struct found *f)
 
 /* ---- constraints ---- */
 
-static enum expr_type type_in_expr(const struct param *p)
+static enum expr_type type_of_value(const json_t *value)
 {
-    const json_t *first = json_array_get(p->values, 0);
-    return !p->values || json_is_number(first) ? EXPR_NUMBER : json_is_string(first) ? EXPR_STRING : EXPR_BOOL;
+    return json_is_string(value) ? EXPR_STRING : json_is_number(value) ? EXPR_NUMBER : EXPR_BOOL;
 }
 
-static bool one_type(const struct param *p)
+/* UNKNOWN: values of several types. */
+static enum expr_type type_in_expr(const struct param *p)
 {
     size_t i;
     json_t *value;
+    enum expr_type type = p->values ? type_of_value(json_array_get(p->values, 0)) : EXPR_NUMBER;
     json_array_foreach(p->values, i, value)
-    {
-        const json_t *first = json_array_get(p->values, 0);
-        if (json_is_string(value) != json_is_string(first) || json_is_number(value) != json_is_number(first))
-            return false;
-    }
-    return true;
+    if (type_of_value(value) != type)
+        return EXPR_UNKNOWN;
+    return type;
 }
 
 static void read_constraint(struct space *s, const json_t *text, const char *pointer, struct problems *problems)
@@ -437,10 +437,6 @@ static void read_constraint(struct space *s, const json_t *text, const char *poi
     struct expr *e = expr_parse(json_string_value(text), names, kinds, s->n, pointer, problems);
     if (!e)
         return;
-    for (size_t i = 0; i < s->n; i++)
-        if (expr_uses(e, i) && !one_type(&s->params[i]))
-            problems_add(problems, pointer, "CONFLICT", NULL, "uses %s, whose values are of several types; only strings or only numbers can be compared",
-                         s->params[i].name);
     s->constraints[s->n_constraints] = e;
     s->constraint_text[s->n_constraints++] = x_strdup(json_string_value(text));
 }

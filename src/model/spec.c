@@ -196,6 +196,8 @@ static const struct catalog_entry *read_named(struct file *f, const char *member
     const struct catalog_entry *entry = entries;
     while (entry->name && strcmp(entry->name, name) != 0)
         entry++;
+    if (i == 0 && !entry->name && strcmp(alias, resolved) != 0)
+        reader_bad(&f->top, member, "CHOICE", NULL, "is %s, which is %s, and this service has no %s", alias, resolved, resolved);
     if (i >= 0) /* settings of a name that is wrong cannot be judged */
         settings_read(settings, entry->settings, reader_find(&inner, "settings"), settings_pointer, f->problems);
     put(f, member, json_pack("{s:s, s:o}", "name", name, "settings", settings_json(settings)));
