@@ -74,6 +74,8 @@ $(BUILD)/%.o: %.S
 	@mkdir -p $(@D)
 	$(CC) -I. -c $< -o $@
 
+$(BUILD)/api/assets.o: $(wildcard api/web/*.*) api/openapi.yaml docs/reference/errors.md
+
 define folder
 $$(call archive,$(1)): $$(call objects,$(1))
 	@mkdir -p $$(@D)

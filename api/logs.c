@@ -70,33 +70,13 @@ static void keep_tail(struct buf *b, int64_t lines)
     buf_remove_front(b, from);
 }
 
-/* Bytes that are no UTF-8 become U+FFFD, or the answer would be no JSON. */
-static void as_utf8(struct buf *out, const char *data, size_t len)
-{
-    for (size_t i = 0; i < len;) {
-        unsigned char c = (unsigned char)data[i];
-        size_t n = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
-        bool ok = n && i + n <= len;
-        for (size_t k = 1; ok && k < n; k++)
-            ok = ((unsigned char)data[i + k] & 0xC0) == 0x80;
-        if (ok && n > 2) { /* overlong forms and surrogates */
-            unsigned char next = (unsigned char)data[i + 1];
-            ok = !(c == 0xE0 && next < 0xA0) && !(c == 0xED && next > 0x9F) && !(c == 0xF0 && next < 0x90) && !(c == 0xF4 && next > 0x8F);
-        }
-        buf_add(out, ok ? data + i : "\xEF\xBF\xBD", ok ? n : 3);
-        i += ok ? n : 1;
-    }
-}
-
 static void answer_logs(struct request *r, struct buf *bytes, int64_t next, bool end)
 {
     if (request_accepts(r, "application/json")) {
-        struct buf text = BUF_INIT, json = BUF_INIT;
-        as_utf8(&text, bytes->data ? bytes->data : "", bytes->len);
+        struct buf json = BUF_INIT;
         buf_adds(&json, "{\"text\":");
-        text_string_n(&json, text.data ? text.data : "", text.len);
+        text_string_n(&json, bytes->data ? bytes->data : "", bytes->len);
         buf_addf(&json, ",\"next_offset\":%" PRId64 ",\"end\":%s}", next, end ? "true" : "false");
-        buf_release(&text);
         answer_buf(r, 200, &json);
     } else {
         answer_text(r, 200, "text/plain; charset=utf-8", bytes);

@@ -26,17 +26,32 @@ static const char *escape_of(unsigned char c, char scratch[8])
     }
 }
 
+/* Bytes of the UTF-8 character at p, 0 = none (overlong forms, surrogates, stray bytes). */
+static size_t character(const unsigned char *p, size_t left)
+{
+    unsigned char c = p[0], next = left > 1 ? p[1] : 0;
+    size_t n = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+    if (n > left || (c == 0xE0 && next < 0xA0) || (c == 0xED && next > 0x9F) || (c == 0xF0 && next < 0x90) || (c == 0xF4 && next > 0x8F))
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    return n;
+}
+
 void text_string_n(struct buf *b, const char *s, size_t len)
 {
     char scratch[8];
-    size_t from = 0;
+    size_t from = 0, n;
     buf_add(b, "\"", 1);
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i += n) {
         unsigned char c = (unsigned char)s[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
+        n = c < 0x80 ? 1 : character((const unsigned char *)s + i, len - i);
+        if (n && c >= 0x20 && c != '"' && c != '\\')
             continue;
         buf_add(b, s + from, i - from);
-        buf_adds(b, escape_of(c, scratch));
+        buf_adds(b, n ? escape_of(c, scratch) : "\xEF\xBF\xBD");
+        n = 1;
         from = i + 1;
     }
     buf_add(b, s + from, len - from);

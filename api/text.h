@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "model/nouns.h"
 
-void text_string(struct buf *b, const char *s);      /* quoted and escaped; NULL = null */
+void text_string(struct buf *b, const char *s);      /* quoted and escaped, what is no UTF-8 becomes U+FFFD; NULL = null */
 void text_string_n(struct buf *b, const char *s, size_t len);
 void text_int(struct buf *b, int64_t value);
 void text_number(struct buf *b, double value);       /* the shortest form that reads back the same; "NaN", "Infinity" as strings */

@@ -97,14 +97,10 @@ enum err handle_trial(struct request *r, struct error *error)
 
 /* --- the best */
 
-/* The objectives of the stored file, which is normalised: `objectives`, or a single `objective`. New reference. */
+/* New reference. The stored file is normalised: it always has the list. */
 static json_t *objectives_of(const struct experiment *e)
 {
     json_t *document = experiment_document(e), *list = json_incref(json_object_get(document, "objectives"));
-    if (!list) {
-        list = json_array();
-        (void)json_array_append(list, json_object_get(document, "objective"));
-    }
     json_decref(document);
     return list;
 }
