@@ -20,7 +20,23 @@
 #define DIGITS "0123456789"
 #define NAME_CHARS LETTERS DIGITS "."
 
-enum op { OP_NUMBER, OP_STRING, OP_BOOL, OP_NAME, OP_CALL1, OP_CALL2, OP_NOT, OP_AND, OP_OR, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE };
+enum op {
+    OP_NUMBER,
+    OP_STRING,
+    OP_BOOL,
+    OP_NAME,
+    OP_CALL1,
+    OP_CALL2,
+    OP_NOT,
+    OP_AND,
+    OP_OR,
+    OP_EQ,
+    OP_NE,
+    OP_LT,
+    OP_LE,
+    OP_GT,
+    OP_GE,
+};
 
 struct node {
     enum op op;
@@ -107,27 +123,48 @@ static const struct function {
     double (*call1)(double);
     double (*call2)(double, double); /* folded over the arguments */
 } functions[] = {
-    {"abs", 1, 1, fabs, NULL}, {"sqrt", 1, 1, sqrt, NULL},   {"log", 1, 1, ln, NULL},       {"log2", 1, 1, ld, NULL},
-    {"log10", 1, 1, lg, NULL}, {"exp", 1, 1, exp, NULL},     {"floor", 1, 1, floor, NULL},  {"ceil", 1, 1, ceil, NULL},
-    {"pow", 2, 2, NULL, power}, {"min", 2, 16, NULL, least}, {"max", 2, 16, NULL, greatest},
+    {"abs", 1, 1, fabs, NULL},
+    {"sqrt", 1, 1, sqrt, NULL},
+    {"log", 1, 1, ln, NULL},
+    {"log2", 1, 1, ld, NULL},
+    {"log10", 1, 1, lg, NULL},
+    {"exp", 1, 1, exp, NULL},
+    {"floor", 1, 1, floor, NULL},
+    {"ceil", 1, 1, ceil, NULL},
+    {"pow", 2, 2, NULL, power},
+    {"min", 2, 16, NULL, least},
+    {"max", 2, 16, NULL, greatest},
 };
 
-enum level { LEVEL_OR, LEVEL_AND, LEVEL_COMPARE, LEVEL_SUM, LEVEL_PRODUCT };
+enum level {
+    LEVEL_OR,
+    LEVEL_AND,
+    LEVEL_COMPARE,
+    LEVEL_SUM,
+    LEVEL_PRODUCT,
+};
 
-static const struct operator {
+static const struct infix {
     const char *text;
     enum level level;
     enum expr_type operands; /* UNKNOWN: two of the same type */
     enum op op;
     double (*call2)(double, double);
 } operators[] = {
-    {"or", LEVEL_OR, EXPR_BOOL, OP_OR, NULL},          {"||", LEVEL_OR, EXPR_BOOL, OP_OR, NULL},
-    {"and", LEVEL_AND, EXPR_BOOL, OP_AND, NULL},       {"&&", LEVEL_AND, EXPR_BOOL, OP_AND, NULL},
-    {"==", LEVEL_COMPARE, EXPR_UNKNOWN, OP_EQ, NULL},  {"!=", LEVEL_COMPARE, EXPR_UNKNOWN, OP_NE, NULL},
-    {"<", LEVEL_COMPARE, EXPR_NUMBER, OP_LT, NULL},    {"<=", LEVEL_COMPARE, EXPR_NUMBER, OP_LE, NULL},
-    {">", LEVEL_COMPARE, EXPR_NUMBER, OP_GT, NULL},    {">=", LEVEL_COMPARE, EXPR_NUMBER, OP_GE, NULL},
-    {"+", LEVEL_SUM, EXPR_NUMBER, OP_CALL2, add},      {"-", LEVEL_SUM, EXPR_NUMBER, OP_CALL2, subtract},
-    {"*", LEVEL_PRODUCT, EXPR_NUMBER, OP_CALL2, multiply}, {"/", LEVEL_PRODUCT, EXPR_NUMBER, OP_CALL2, divide},
+    {"or", LEVEL_OR, EXPR_BOOL, OP_OR, NULL},
+    {"||", LEVEL_OR, EXPR_BOOL, OP_OR, NULL},
+    {"and", LEVEL_AND, EXPR_BOOL, OP_AND, NULL},
+    {"&&", LEVEL_AND, EXPR_BOOL, OP_AND, NULL},
+    {"==", LEVEL_COMPARE, EXPR_UNKNOWN, OP_EQ, NULL},
+    {"!=", LEVEL_COMPARE, EXPR_UNKNOWN, OP_NE, NULL},
+    {"<", LEVEL_COMPARE, EXPR_NUMBER, OP_LT, NULL},
+    {"<=", LEVEL_COMPARE, EXPR_NUMBER, OP_LE, NULL},
+    {">", LEVEL_COMPARE, EXPR_NUMBER, OP_GT, NULL},
+    {">=", LEVEL_COMPARE, EXPR_NUMBER, OP_GE, NULL},
+    {"+", LEVEL_SUM, EXPR_NUMBER, OP_CALL2, add},
+    {"-", LEVEL_SUM, EXPR_NUMBER, OP_CALL2, subtract},
+    {"*", LEVEL_PRODUCT, EXPR_NUMBER, OP_CALL2, multiply},
+    {"/", LEVEL_PRODUCT, EXPR_NUMBER, OP_CALL2, divide},
     {"%", LEVEL_PRODUCT, EXPR_NUMBER, OP_CALL2, modulo},
 };
 
@@ -135,14 +172,40 @@ static const struct operator {
 static const struct {
     const char *text, *instead;
 } symbols[] = {
-    {"**", NULL}, {"<=", NULL}, {">=", NULL}, {"==", NULL}, {"!=", NULL}, {"&&", NULL}, {"||", NULL}, {"<>", "!="},
-    {"+", NULL},  {"-", NULL},  {"*", NULL},  {"/", NULL},  {"%", NULL},  {"<", NULL},  {">", NULL},  {"!", NULL},
-    {"(", NULL},  {")", NULL},  {",", NULL},  {"=", "=="},  {"&", "and"}, {"|", "or"},  {"^", "**"},
+    {"**", NULL},
+    {"<=", NULL},
+    {">=", NULL},
+    {"==", NULL},
+    {"!=", NULL},
+    {"&&", NULL},
+    {"||", NULL},
+    {"<>", "!="},
+    {"+", NULL},
+    {"-", NULL},
+    {"*", NULL},
+    {"/", NULL},
+    {"%", NULL},
+    {"<", NULL},
+    {">", NULL},
+    {"!", NULL},
+    {"(", NULL},
+    {")", NULL},
+    {",", NULL},
+    {"=", "=="},
+    {"&", "and"},
+    {"|", "or"},
+    {"^", "**"},
 };
 
 /* ---- words ---- */
 
-enum kind { TOKEN_END, TOKEN_NUMBER, TOKEN_STRING, TOKEN_NAME, TOKEN_SYMBOL };
+enum kind {
+    TOKEN_END,
+    TOKEN_NUMBER,
+    TOKEN_STRING,
+    TOKEN_NAME,
+    TOKEN_SYMBOL,
+};
 
 struct token {
     enum kind kind;
@@ -494,7 +557,7 @@ static enum expr_type parse_negation(struct parser *p)
     return EXPR_BOOL;
 }
 
-static const struct operator *find_operator(const struct parser *p, enum level level)
+static const struct infix *find_infix(const struct parser *p, enum level level)
 {
     for (size_t i = 0; i < ARRAY_LEN(operators); i++)
         if (operators[i].level == level && is(p, operators[i].text))
@@ -504,7 +567,9 @@ static const struct operator *find_operator(const struct parser *p, enum level l
 
 static enum expr_type parse_operand(struct parser *p, enum level level)
 {
-    return level == LEVEL_AND ? parse_negation(p) : level == LEVEL_PRODUCT ? parse_unary(p) : parse_level(p, level + 1);
+    if (level == LEVEL_AND)
+        return parse_negation(p);
+    return level == LEVEL_PRODUCT ? parse_unary(p) : parse_level(p, level + 1);
 }
 
 static void same_types(struct parser *p, const char *at, const char *who, enum expr_type left, enum expr_type right)
@@ -518,8 +583,8 @@ static enum expr_type parse_level(struct parser *p, enum level level)
 {
     const char *left_start = p->token.start;
     enum expr_type type = parse_operand(p, level);
-    const struct operator *o;
-    for (bool again = false; (o = find_operator(p, level)); again = true) {
+    const struct infix *o;
+    for (bool again = false; (o = find_infix(p, level)); again = true) {
         const char *at = p->token.start;
         if (again && level == LEVEL_COMPARE) {
             problem(p, at, "SYNTAX", NULL, "comparisons cannot be chained: write \"a < b and b < c\"");
@@ -551,8 +616,17 @@ struct expr *expr_parse(const char *text, const char *const *names, const enum e
     }
     size_t most = len < EXPR_MAX_NODES ? len : EXPR_MAX_NODES; /* a node has a character of its own, a literal is shorter than its quotes */
     struct expr *e = x_calloc(1, sizeof *e + most * sizeof *e->nodes + len + 1);
-    struct parser p = {.text = text, .at = text, .names = names, .types = types, .n = n, .pointer = pointer, .problems = problems, .e = e,
-                       .strings = (char *)&e->nodes[most]};
+    struct parser p = {
+        .text = text,
+        .at = text,
+        .names = names,
+        .types = types,
+        .n = n,
+        .pointer = pointer,
+        .problems = problems,
+        .e = e,
+        .strings = (char *)&e->nodes[most],
+    };
     advance(&p);
     enum expr_type type = parse_level(&p, LEVEL_OR);
     if (p.token.kind != TOKEN_END)

@@ -24,7 +24,14 @@ static const struct {
     const char *text;
     enum filter_op op;
 } operators[] = {
-    {"<=", FILTER_LE}, {">=", FILTER_GE}, {"!=", FILTER_NE}, {"==", FILTER_EQ}, {"<", FILTER_LT}, {">", FILTER_GT}, {"=", FILTER_EQ}, {":", FILTER_HAS},
+    {"<=", FILTER_LE},
+    {">=", FILTER_GE},
+    {"!=", FILTER_NE},
+    {"==", FILTER_EQ},
+    {"<", FILTER_LT},
+    {">", FILTER_GT},
+    {"=", FILTER_EQ},
+    {":", FILTER_HAS},
 };
 
 struct parser {
@@ -203,8 +210,8 @@ static struct filter *parse_filter(struct parser *p)
     while (!p->failed) {
         skip(p);
         const char *start = p->at;
-        enum filter_op next = keyword(p, "AND") ? FILTER_AND : keyword(p, "OR") ? FILTER_OR : FILTER_NOT;
-        if (next == FILTER_NOT)
+        enum filter_op next = keyword(p, "AND") ? FILTER_AND : FILTER_OR;
+        if (next == FILTER_OR && !keyword(p, "OR"))
             break;
         if (!first && next != op)
             (void)fail(p, start, "AND and OR are mixed: put parentheses around what belongs together");

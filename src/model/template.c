@@ -13,7 +13,11 @@
 #define KATIB_PARAMETER "${trialParameters."
 #define KATIB_SPEC "${trialSpec."
 
-enum kind { PIECE_WORD, PIECE_KATIB_PARAMETER, PIECE_KATIB_SPEC };
+enum kind {
+    PIECE_WORD,
+    PIECE_KATIB_PARAMETER,
+    PIECE_KATIB_SPEC,
+};
 
 struct piece {
     enum kind kind;

@@ -414,7 +414,8 @@ static json_t *load_json(const char *text, size_t len, struct error *error)
     size_t nodes = 0;
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
     if (!value) {
-        (void)err_set(error, ERR_SYNTAX, NULL, "line %d, column %d: %s (what begins with { or [ is read as JSON; put --- before it for YAML)", why.line, why.column, why.text);
+        (void)err_set(error, ERR_SYNTAX, NULL, "line %d, column %d: %s (what begins with { or [ is read as JSON; put --- before it for YAML)",
+                      why.line, why.column, why.text);
         return NULL;
     }
     if (within_limits(value, 0, &nodes))
@@ -475,7 +476,9 @@ static yaml_scalar_style_t style_of(const char *text, bool key)
     bool lines = strchr(text, '\n') != NULL;
     if (!is_tame(text) || (lines && (key || strspn(text, " \n"))))
         return YAML_DOUBLE_QUOTED_SCALAR_STYLE;
-    return lines ? YAML_LITERAL_SCALAR_STYLE : reads_as_other(text) ? YAML_SINGLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE;
+    if (lines)
+        return YAML_LITERAL_SCALAR_STYLE;
+    return reads_as_other(text) ? YAML_SINGLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE;
 }
 
 static bool emit_scalar(yaml_emitter_t *emitter, const char *text, size_t len, yaml_scalar_style_t style)

@@ -10,9 +10,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"lr", "batch", "kernel", "flag", "num-layers", "mixed"};
     static const enum expr_type types[] = {EXPR_NUMBER, EXPR_NUMBER, EXPR_STRING, EXPR_BOOL, EXPR_NUMBER, EXPR_UNKNOWN};
-    static const struct expr_value active[] = {{.type = EXPR_NUMBER, .number = 0.1},      {.type = EXPR_NUMBER, .number = 0},
-                                               {.type = EXPR_STRING, .string = "rbf"},    {.type = EXPR_BOOL, .number = 1},
-                                               {.type = EXPR_NUMBER, .number = (double)NAN}, {.type = EXPR_STRING, .string = "auto"}};
+    static const struct expr_value active[] = {
+        {.type = EXPR_NUMBER, .number = 0.1},
+        {.type = EXPR_NUMBER, .number = 0},
+        {.type = EXPR_STRING, .string = "rbf"},
+        {.type = EXPR_BOOL, .number = 1},
+        {.type = EXPR_NUMBER, .number = (double)NAN},
+        {.type = EXPR_STRING, .string = "auto"},
+    };
     static const struct expr_value inactive[ARRAY_LEN(names)];
     char *text CLEANUP_FREE = fuzz_text(data, size);
     struct problems problems = {0};

@@ -14,17 +14,34 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LR, BATCH, KERNEL, FLAG, LAYERS, OFF, GONE, MIXED, NOTHING, PLAIN, N };
+enum {
+    LR,
+    BATCH,
+    KERNEL,
+    FLAG,
+    LAYERS,
+    OFF,
+    GONE,
+    MIXED,
+    NOTHING,
+    PLAIN,
+    N,
+};
 
 static const char *const names[N] = {"lr", "batch", "kernel", "flag", "num-layers", "off", "gone", "mixed", "nothing", "num"};
-static const enum expr_type types[N] = {EXPR_NUMBER, EXPR_NUMBER, EXPR_STRING, EXPR_BOOL,    EXPR_NUMBER,
-                                        EXPR_BOOL,   EXPR_NUMBER, EXPR_UNKNOWN, EXPR_NUMBER, EXPR_NUMBER};
+static const enum expr_type types[N] = {EXPR_NUMBER, EXPR_NUMBER, EXPR_STRING, EXPR_BOOL, EXPR_NUMBER,
+                                        EXPR_BOOL, EXPR_NUMBER, EXPR_UNKNOWN, EXPR_NUMBER, EXPR_NUMBER};
 static const struct expr_value values[N] = {
-    [LR] = {.type = EXPR_NUMBER, .number = 0.01}, [BATCH] = {.type = EXPR_NUMBER, .number = 64},
-    [KERNEL] = {.type = EXPR_STRING, .string = "rbf"}, [FLAG] = {.type = EXPR_BOOL, .number = 1},
-    [LAYERS] = {.type = EXPR_NUMBER, .number = 3}, [OFF] = {.type = EXPR_BOOL, .number = 0},
-    [GONE] = {.type = EXPR_UNKNOWN}, [MIXED] = {.type = EXPR_STRING, .string = "auto"},
-    [NOTHING] = {.type = EXPR_NUMBER, .number = (double)NAN}, [PLAIN] = {.type = EXPR_NUMBER, .number = 10},
+    [LR] = {.type = EXPR_NUMBER, .number = 0.01},
+    [BATCH] = {.type = EXPR_NUMBER, .number = 64},
+    [KERNEL] = {.type = EXPR_STRING, .string = "rbf"},
+    [FLAG] = {.type = EXPR_BOOL, .number = 1},
+    [LAYERS] = {.type = EXPR_NUMBER, .number = 3},
+    [OFF] = {.type = EXPR_BOOL, .number = 0},
+    [GONE] = {.type = EXPR_UNKNOWN},
+    [MIXED] = {.type = EXPR_STRING, .string = "auto"},
+    [NOTHING] = {.type = EXPR_NUMBER, .number = (double)NAN},
+    [PLAIN] = {.type = EXPR_NUMBER, .number = 10},
 };
 
 static struct expr *parse(const char *text, struct problems *p)
@@ -55,14 +72,37 @@ static void arithmetic_binds_as_in_python(void **state)
 {
     (void)state;
     static const struct holds cases[] = {
-        {"1 + 2 * 3 == 7", true},       {"(1 + 2) * 3 == 9", true},      {"2 ** 3 ** 2 == 512", true},  {"-2 ** 2 == -4", true},
-        {"(-2) ** 2 == 4", true},       {"2 ** -1 == 0.5", true},        {"10 - 4 - 3 == 3", true},     {"100 / 10 / 5 == 2", true},
-        {"7 % 3 == 1", true},           {"-7 % 3 == 2", true},           {"7 % -3 == -2", true},        {"-6 % 3 == 0", true},
-        {"5.5 % 2 == 1.5", true},       {"- - 1 == 1", true},            {"1e3 == 1000", true},         {".5 == 0.5", true},
-        {"5. == 5", true},              {"1E-2 == lr", true},            {"2*-3 == -6", true},          {"1-1==0", true},
-        {"batch * lr < 1", true},       {"batch * lr < 0.64", false},    {"batch*lr<=0.64", true},      {"batch >= 64", true},
-        {"batch > 64", false},          {"batch != 64", false},          {"num-layers == 3", true},     {"num-layers-1 == 2", true},
-        {"num - num-layers == 7", true}, {"num -batch < 0", true},       {"2 + 3 > 4 and 1 < 2", true},
+        {"1 + 2 * 3 == 7", true},
+        {"(1 + 2) * 3 == 9", true},
+        {"2 ** 3 ** 2 == 512", true},
+        {"-2 ** 2 == -4", true},
+        {"(-2) ** 2 == 4", true},
+        {"2 ** -1 == 0.5", true},
+        {"10 - 4 - 3 == 3", true},
+        {"100 / 10 / 5 == 2", true},
+        {"7 % 3 == 1", true},
+        {"-7 % 3 == 2", true},
+        {"7 % -3 == -2", true},
+        {"-6 % 3 == 0", true},
+        {"5.5 % 2 == 1.5", true},
+        {"- - 1 == 1", true},
+        {"1e3 == 1000", true},
+        {".5 == 0.5", true},
+        {"5. == 5", true},
+        {"1E-2 == lr", true},
+        {"2*-3 == -6", true},
+        {"1-1==0", true},
+        {"batch * lr < 1", true},
+        {"batch * lr < 0.64", false},
+        {"batch*lr<=0.64", true},
+        {"batch >= 64", true},
+        {"batch > 64", false},
+        {"batch != 64", false},
+        {"num-layers == 3", true},
+        {"num-layers-1 == 2", true},
+        {"num - num-layers == 7", true},
+        {"num -batch < 0", true},
+        {"2 + 3 > 4 and 1 < 2", true},
     };
     check(cases, ARRAY_LEN(cases));
 }
@@ -71,10 +111,21 @@ static void functions_give_what_their_names_say(void **state)
 {
     (void)state;
     static const struct holds cases[] = {
-        {"abs(-3) == 3", true},          {"min(3, 1, 2) == 1", true},     {"max(3, 1, 2) == 3", true},   {"min(2, 2) == 2", true},
-        {"sqrt(16) == 4", true},         {"log(1) == 0", true},           {"log2(8) == 3", true},        {"log10(1000) == 3", true},
-        {"exp(0) == 1", true},           {"floor(-1.5) == -2", true},     {"ceil(1.2) == 2", true},      {"pow(2, 10) == 1024", true},
-        {"max(1, pow(2, 3)) + 1 == 9", true}, {"log(exp(2)) > 1.99 and log(exp(2)) < 2.01", true},       {"abs (-1) == 1", true},
+        {"abs(-3) == 3", true},
+        {"min(3, 1, 2) == 1", true},
+        {"max(3, 1, 2) == 3", true},
+        {"min(2, 2) == 2", true},
+        {"sqrt(16) == 4", true},
+        {"log(1) == 0", true},
+        {"log2(8) == 3", true},
+        {"log10(1000) == 3", true},
+        {"exp(0) == 1", true},
+        {"floor(-1.5) == -2", true},
+        {"ceil(1.2) == 2", true},
+        {"pow(2, 10) == 1024", true},
+        {"max(1, pow(2, 3)) + 1 == 9", true},
+        {"log(exp(2)) > 1.99 and log(exp(2)) < 2.01", true},
+        {"abs (-1) == 1", true},
     };
     check(cases, ARRAY_LEN(cases));
 }
@@ -83,15 +134,32 @@ static void truth_binds_or_and_not_comparison(void **state)
 {
     (void)state;
     static const struct holds cases[] = {
-        {"true", true},                       {"false", false},                 {"flag", true},
-        {"off", false},                       {"not off", true},                {"!flag", false},
-        {"not not flag", true},               {"!off && flag", true},           {"true or true and false", true},
-        {"(true or true) and false", false},  {"not true or true", true},       {"not (true or true)", false},
-        {"not 1 > 2", true},                  {"false || off || flag", true},   {"flag == true", true},
-        {"off == flag", false},               {"off != flag", true},            {"(1 < 2) == (3 < 4)", true},
-        {"kernel == 'rbf'", true},            {"kernel != \"rbf\"", false},     {"kernel == 'RBF'", false},
-        {"'a\\'b' == \"a'b\"", true},         {"'a\\\\b' == \"a\\b\"", true},  {"'' == \"\"", true},
-        {"kernel != 'rbf' or lr > 1e-3", true}, {"kernel != 'rbf' or lr > 1e-1", false},
+        {"true", true},
+        {"false", false},
+        {"flag", true},
+        {"off", false},
+        {"not off", true},
+        {"!flag", false},
+        {"not not flag", true},
+        {"!off && flag", true},
+        {"true or true and false", true},
+        {"(true or true) and false", false},
+        {"not true or true", true},
+        {"not (true or true)", false},
+        {"not 1 > 2", true},
+        {"false || off || flag", true},
+        {"flag == true", true},
+        {"off == flag", false},
+        {"off != flag", true},
+        {"(1 < 2) == (3 < 4)", true},
+        {"kernel == 'rbf'", true},
+        {"kernel != \"rbf\"", false},
+        {"kernel == 'RBF'", false},
+        {"'a\\'b' == \"a'b\"", true},
+        {"'a\\\\b' == \"a\\b\"", true},
+        {"'' == \"\"", true},
+        {"kernel != 'rbf' or lr > 1e-3", true},
+        {"kernel != 'rbf' or lr > 1e-1", false},
     };
     check(cases, ARRAY_LEN(cases));
 }
@@ -100,12 +168,29 @@ static void no_value_makes_a_comparison_false(void **state)
 {
     (void)state;
     static const struct holds cases[] = {
-        {"1 / 0 > 0", false},          {"1 / 0 <= 0", false},          {"1 / 0 == 1 / 0", false},  {"1 / 0 != 1", false},
-        {"0 / 0 == 0", false},         {"not 1 / 0 > 0", true},        {"5 % 0 < 1", false},       {"0 ** -1 > 0", false},
-        {"pow(0, -1) > 0", false},     {"sqrt(-1) >= 0", false},       {"log(0) < 5", false},      {"log(-1) < 5", false},
-        {"log2(0) < 5", false},        {"log10(-1) != 0", false},      {"nothing < 1", false},     {"nothing != nothing", false},
-        {"min(1, nothing) < 2", false}, {"max(nothing, 1) > 0", false}, {"abs(nothing) + 1 > 0", false},
-        {"(-8) ** 0.5 != 1", false},   {"exp(1000) > 1e300", true},    {"exp(1000) < 1e300", false}, {"1 / 0 > 0 or true", true},
+        {"1 / 0 > 0", false},
+        {"1 / 0 <= 0", false},
+        {"1 / 0 == 1 / 0", false},
+        {"1 / 0 != 1", false},
+        {"0 / 0 == 0", false},
+        {"not 1 / 0 > 0", true},
+        {"5 % 0 < 1", false},
+        {"0 ** -1 > 0", false},
+        {"pow(0, -1) > 0", false},
+        {"sqrt(-1) >= 0", false},
+        {"log(0) < 5", false},
+        {"log(-1) < 5", false},
+        {"log2(0) < 5", false},
+        {"log10(-1) != 0", false},
+        {"nothing < 1", false},
+        {"nothing != nothing", false},
+        {"min(1, nothing) < 2", false},
+        {"max(nothing, 1) > 0", false},
+        {"abs(nothing) + 1 > 0", false},
+        {"(-8) ** 0.5 != 1", false},
+        {"exp(1000) > 1e300", true},
+        {"exp(1000) < 1e300", false},
+        {"1 / 0 > 0 or true", true},
     };
     check(cases, ARRAY_LEN(cases));
 }
@@ -114,11 +199,21 @@ static void an_inactive_parameter_decides_nothing(void **state)
 {
     (void)state;
     static const struct holds cases[] = {
-        {"gone < 1", true},                     {"gone > 1", true},                      {"not gone < 1", true},
-        {"gone + 1 / 0 > 0", true},             {"gone < 1 and true", true},             {"gone < 1 and false", false},
-        {"false and gone < 1", false},          {"gone < 1 or false", true},             {"true or gone < 1", true},
-        {"(gone < 1) == true", true},           {"kernel != 'rbf' or gone > 1e-3", true}, {"not (gone < 1 or true)", false},
-        {"not (gone < 1 and false)", true},     {"max(gone, 1) < 0", true},              {"-gone ** 2 == 3", true},
+        {"gone < 1", true},
+        {"gone > 1", true},
+        {"not gone < 1", true},
+        {"gone + 1 / 0 > 0", true},
+        {"gone < 1 and true", true},
+        {"gone < 1 and false", false},
+        {"false and gone < 1", false},
+        {"gone < 1 or false", true},
+        {"true or gone < 1", true},
+        {"(gone < 1) == true", true},
+        {"kernel != 'rbf' or gone > 1e-3", true},
+        {"not (gone < 1 or true)", false},
+        {"not (gone < 1 and false)", true},
+        {"max(gone, 1) < 0", true},
+        {"-gone ** 2 == 3", true},
         {"gone < 1 and batch < 10", false},
     };
     check(cases, ARRAY_LEN(cases));
@@ -128,9 +223,16 @@ static void a_mixed_categorical_compares_with_anything(void **state)
 {
     (void)state;
     static const struct holds cases[] = {
-        {"mixed == 'auto'", true}, {"mixed == 3", false},     {"mixed != 3", true},       {"mixed < 3", false},
-        {"mixed > 3", false},      {"mixed * 2 < 1", false},  {"not mixed < 3", true},    {"mixed == 'auto' or mixed < 3", true},
-        {"mixed < lr", false},     {"mixed == true", false},
+        {"mixed == 'auto'", true},
+        {"mixed == 3", false},
+        {"mixed != 3", true},
+        {"mixed < 3", false},
+        {"mixed > 3", false},
+        {"mixed * 2 < 1", false},
+        {"not mixed < 3", true},
+        {"mixed == 'auto' or mixed < 3", true},
+        {"mixed < lr", false},
+        {"mixed == true", false},
     };
     check(cases, ARRAY_LEN(cases));
     struct problems p = {0};

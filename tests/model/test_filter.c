@@ -89,9 +89,18 @@ static void a_value_that_is_a_number_is_known_as_one(void **state)
     static const struct {
         const char *text;
         double number;
-    } cases[] = {{"a=10", 10},         {"a=-1.5e-3", -1.5e-3},       {"a=\"7\"", 7},          {"a=.5", 0.5},
-                 {"a=x", (double)NAN}, {"a=10x", (double)NAN},       {"a=\"\"", (double)NAN}, {"a=\" 1\"", (double)NAN},
-                 {"a=RUNNING", (double)NAN}, {"a=Infinity", (double)INFINITY}};
+    } cases[] = {
+        {"a=10", 10},
+        {"a=-1.5e-3", -1.5e-3},
+        {"a=\"7\"", 7},
+        {"a=.5", 0.5},
+        {"a=x", (double)NAN},
+        {"a=10x", (double)NAN},
+        {"a=\"\"", (double)NAN},
+        {"a=\" 1\"", (double)NAN},
+        {"a=RUNNING", (double)NAN},
+        {"a=Infinity", (double)INFINITY},
+    };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct filter *f = filter_parse(cases[i].text, NULL);
         assert_non_null(f);

@@ -125,9 +125,23 @@ static void a_number_is_the_shortest_text_that_reads_back_the_same(void **state)
     static const struct {
         double value;
         const char *text;
-    } cases[] = {{0.1, "0.1"},   {1, "1"},          {1e-5, "1e-05"},   {0.1 + 0.2, "0.30000000000000004"}, {1.0 / 3, "0.3333333333333333"},
-                 {-0.0, "-0"},   {1e300, "1e+300"}, {100000, "100000"}, {123456789012, "123456789012"},     {DBL_MAX, "1.7976931348623157e+308"},
-                 {-2.5, "-2.5"}, {5e-324, NULL},    {DBL_MIN, NULL},    {2.0 / 3, NULL},                    {9007199254740993.0, NULL}};
+    } cases[] = {
+        {0.1, "0.1"},
+        {1, "1"},
+        {1e-5, "1e-05"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {1.0 / 3, "0.3333333333333333"},
+        {-0.0, "-0"},
+        {1e300, "1e+300"},
+        {100000, "100000"},
+        {123456789012, "123456789012"},
+        {DBL_MAX, "1.7976931348623157e+308"},
+        {-2.5, "-2.5"},
+        {5e-324, NULL},
+        {DBL_MIN, NULL},
+        {2.0 / 3, NULL},
+        {9007199254740993.0, NULL},
+    };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         json_t *real = json_real(cases[i].value);
         char *text CLEANUP_FREE = template_value(real);
@@ -144,8 +158,18 @@ static void other_values_stand_as_they_are(void **state)
     (void)state;
     static const struct {
         const char *json, *text;
-    } cases[] = {{"9223372036854775807", "9223372036854775807"}, {"-9223372036854775808", "-9223372036854775808"}, {"0", "0"}, {"true", "true"},
-                 {"false", "false"}, {"\"a b\"", "a b"}, {"\"\"", ""}, {"null", "null"}, {"[1, \"x\"]", "[1,\"x\"]"}, {"{\"b\": 1, \"a\": 2}", "{\"a\":2,\"b\":1}"}};
+    } cases[] = {
+        {"9223372036854775807", "9223372036854775807"},
+        {"-9223372036854775808", "-9223372036854775808"},
+        {"0", "0"},
+        {"true", "true"},
+        {"false", "false"},
+        {"\"a b\"", "a b"},
+        {"\"\"", ""},
+        {"null", "null"},
+        {"[1, \"x\"]", "[1,\"x\"]"},
+        {"{\"b\": 1, \"a\": 2}", "{\"a\":2,\"b\":1}"},
+    };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         json_t *value = json_loads(cases[i].json, JSON_DECODE_ANY, NULL);
         char *text CLEANUP_FREE = template_value(value);
