@@ -134,7 +134,7 @@ fuzz:
 	@.ci/install fuzz
 	@$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)-fuzz OPT="-O1 -g" SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
 	    $(foreach l,collectors model base,$(BUILD)-fuzz/lib/$(l).a) $(patsubst %,$(BUILD)-fuzz/tests/fuzz/%.o,$(FUZZERS))
-	@BUILD=$(BUILD)-fuzz SECONDS=$(SECONDS) LIBS="$(LIBS)" tests/fuzz/run.sh $(FUZZERS)
+	@BUILD=$(BUILD)-fuzz SECONDS_EACH=$(SECONDS) LIBS="$(LIBS)" tests/fuzz/run.sh $(FUZZERS)
 
 bench: all
 	@BUILD=$(BUILD) tests/bench/run.sh

@@ -26,6 +26,7 @@ done
 for t in "$BUILD"/tests/fuzz/fuzz_*; do
     case $t in *.o | *.d | *'*') continue ;; esac
     name=$(basename "$t")
+    name=${name#fuzz_}
     [ -d "tests/fuzz/corpus/$name" ] || continue
     if "$t" "tests/fuzz/corpus/$name"/* > "$log" 2>&1; then
         add "fuzz/$name: $(find "tests/fuzz/corpus/$name" -type f | wc -l) kept inputs" 1 0
