@@ -100,6 +100,10 @@ struct algorithm {
     void (*cache_free)(void *cache); /* NULL = no cache */
 };
 
+/* Once, in main, before any thread: GSL returns errors in place of aborting, and BLAS works on the caller's thread alone. (Matrices of a
+ * few hundred rows gain nothing from threads that wait by spinning, and a sum over threads need not round the same twice.) */
+void algorithms_setup(void);
+
 extern const struct algorithm *const algorithms[]; /* NULL-ended, by algorithms.def */
 
 const struct algorithm *algorithm_find(const char *name); /* NULL = there is none */

@@ -178,8 +178,8 @@ void gp_fit_theta(const struct gp_set *set, const struct gp_theta *previous, str
     double best = INFINITY;
     gp_fit_centre(d, theta); /* if nothing can be factored */
     for (size_t i = 0; i < n_starts; i++) {
-        struct lbfgs o = {.f = gp_fit_objective, .ctx = f, .n = d + 2, .lower = -20, .upper = 20, .max_iterations = i ? 40 : 60,
-                          .first_step = 1, .tol_gradient = 1e-3, .tol_relative = 1e-7};
+        struct lbfgs o = {.f = gp_fit_objective, .ctx = f, .n = d + 2, .lower = -20, .upper = 20, .max_iterations = i ? 25 : 30,
+                          .first_step = 1, .tol_gradient = 1e-2, .tol_relative = 1e-4};
         double value = lbfgs_minimize(&o, start[i].v);
         if (value < best) {
             best = value;
