@@ -127,6 +127,27 @@ static void every_problem_of_an_invalid_file_is_told(void **state)
     assert_true(each_file("tests/spec/invalid", check_invalid) >= 12);
 }
 
+static void examples_of_the_reference_are_valid(void **state)
+{
+    (void)state;
+    size_t len;
+    int n = 0;
+    char *page CLEANUP_FREE = read_file("docs/reference/experiment-file.md", &len);
+    for (char *from = page; (from = strstr(from, "```yaml\n")); n++) {
+        from += strlen("```yaml\n");
+        char *end = strstr(from, "```");
+        assert_non_null(end);
+        struct problems p = {0};
+        struct spec *s = spec_parse(from, (size_t)(end - from), &catalog, &p);
+        char *lines CLEANUP_FREE = lines_of(p.items, p.n);
+        assert_string_equal(lines, "");
+        spec_free(s);
+        problems_release(&p);
+        from = end;
+    }
+    assert_int_equal(n, 2);
+}
+
 #define SMALL "objective: {metric: loss, direction: minimize}\nparameters: {x: {type: float, min: 0, max: 1}}\n"
 
 static void defaults_are_filled_in(void **state)
@@ -291,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(valid_files_are_accepted_and_their_normal_form_is_stable),
                                        cmocka_unit_test(every_problem_of_an_invalid_file_is_told),
+                                       cmocka_unit_test(examples_of_the_reference_are_valid),
                                        cmocka_unit_test(defaults_are_filled_in),
                                        cmocka_unit_test(a_run_gets_its_defaults),
                                        cmocka_unit_test(everything_is_read),
