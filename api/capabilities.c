@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What this service can do: algorithms, stopping rules, backends, collectors with their settings, and limits. */
 #include "algorithm.h"
-#include "backends/backend.h"
 #include "collectors/collector.h"
 #include "handlers.h"
 #include "stop/stopper.h"
@@ -31,9 +30,8 @@ static json_t *stoppers_json(void)
 static json_t *backends_json(void)
 {
     json_t *list = json_array();
-    for (int i = 0; backends[i]; i++)
-        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:b}", "name", backends[i]->name, "title", backends[i]->title, "settings",
-                                                    settings_schema(backends[i]->settings), "survives_host", backends[i]->survives_host));
+    for (const struct catalog_entry *b = core_catalog()->backends; b->name; b++)
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "name", b->name, "title", b->title, "settings", settings_schema(b->settings)));
     return list;
 }
 
