@@ -3,8 +3,8 @@
  * so the cursor is all the state. In a conditional space only active parameters are counted: the sizes of the branches are added up
  * (counting and unranking of combinatorial trees, Wilf 1989), which visits no combination twice and skips none.
  *
- * "coverage" visits the ranks in steps of about the golden section of their number (coprime with it, so all are met): the first few
- * points already lie all over the grid, whenever one stops. */
+ * "coverage" visits the ranks in a permutation drawn by the seed: whenever one stops, what was seen lies all over the grid, in every
+ * parameter and every pair. (Steps of the golden section do so for the first parameter alone.) */
 #include "grid.h"
 
 #include "base/mem.h"
@@ -175,26 +175,10 @@ static enum err accept(const struct problem *p, const struct settings *s, struct
     return OK;
 }
 
-static int64_t common_divisor(int64_t a, int64_t b)
-{
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /* The rank that is visited as number i of n. */
 static int64_t visited(uint64_t seed, int64_t i, int64_t n)
 {
-    int64_t stride = (int64_t)((double)n * 0.61803398874989485);
-    while (common_divisor(stride, n) != 1)
-        stride++;
-    struct rng r = rng_new(seed, RNG_ORDER, 0);
-    int64_t first = (int64_t)(rng_next(&r) % (uint64_t)n);
-    __extension__ typedef unsigned __int128 wide;
-    return (int64_t)(((wide)i * (wide)stride + (wide)first) % (wide)n);
+    return (int64_t)rng_permute(rng_new(seed, RNG_ORDER, 0), (uint64_t)n, (uint64_t)i);
 }
 
 static enum err suggest(const struct search *search, void **cache, struct suggestion *out, struct error *error)

@@ -17,32 +17,12 @@ static int next_prime(int n)
     }
 }
 
-/* Digit `d` after a permutation of 0 .. base-1 that `r` draws: an invertible hash on the power of two above the base, walked until it
- * falls below the base (Black and Rogaway 2002). Costs the same for a base of 1619 as for 2, unlike drawing the whole permutation. */
-static uint32_t permuted(struct rng r, uint32_t base, uint32_t d)
-{
-    int width = 32 - __builtin_clz(base - 1);
-    uint32_t mask = (uint32_t)(((uint64_t)1 << width) - 1), multiply[4], add[4];
-    for (int i = 0; i < 4; i++) {
-        uint64_t bits = rng_next(&r);
-        multiply[i] = (uint32_t)bits | 1;
-        add[i] = (uint32_t)(bits >> 32);
-    }
-    do
-        for (int i = 0; i < 4; i++) {
-            d = (d * multiply[i] + add[i]) & mask;
-            d ^= d >> (width + 1) / 2;
-        }
-    while (d >= base);
-    return d;
-}
-
 static double inverse(uint64_t seed, uint64_t index, uint32_t base)
 {
     double u = 0, scale = 1.0 / base;
     /* leading zeros are permuted too, as far as they can be seen in a double */
     for (uint64_t place = 0; scale > 0x1p-40 || index; place++, index /= base, scale /= base)
-        u += permuted(rng_new(seed, RNG_SCRAMBLE, (uint64_t)base * 64 + place), base, (uint32_t)(index % base)) * scale;
+        u += (double)rng_permute(rng_new(seed, RNG_SCRAMBLE, (uint64_t)base * 64 + place), base, index % base) * scale;
     return u < 1 ? u : 0x1.fffffffffffffp-1;
 }
 

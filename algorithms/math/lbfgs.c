@@ -119,8 +119,10 @@ static void remember(struct state *t)
         y[i] = t->g_next[i] - t->g[i];
     }
     double sy = dot(s, y, t->n);
-    if (sy <= 1e-10 * dot(y, y, t->n))
+    if (sy <= 1e-10 * dot(y, y, t->n)) { /* it bends the wrong way here: old pairs would give tiny steps */
+        t->n_pairs = 0;
         return;
+    }
     t->rho[at] = 1 / sy;
     t->newest = at;
     if (t->n_pairs < MEMORY)
@@ -147,7 +149,12 @@ double lbfgs_minimize(const struct lbfgs *o, double *x)
     for (int k = 0; k < o->max_iterations && isfinite(value) && largest_free(&t) > o->tol_gradient; k++) {
         double before = value;
         find_direction(&t);
-        if (!search_line(&t, &value))
+        bool moved = search_line(&t, &value);
+        if (!moved && t.n_pairs) { /* the bounds cut the model's way off: forget it */
+            steepest(&t);
+            moved = search_line(&t, &value);
+        }
+        if (!moved)
             break;
         remember(&t);
         memcpy(x, t.next, n * sizeof *x);

@@ -34,3 +34,24 @@ double rng_normal(struct rng *r)
     double radius = sqrt(-2 * log(1 - rng_uniform(r))); /* Box and Muller 1958 */
     return radius * cos(2 * M_PI * rng_uniform(r));
 }
+
+/* An invertible hash on the power of two that holds n, walked until it falls below n (Black and Rogaway 2002). */
+uint64_t rng_permute(struct rng r, uint64_t n, uint64_t i)
+{
+    if (n < 2)
+        return i;
+    const int width = 64 - __builtin_clzll(n - 1);
+    const uint64_t mask = UINT64_MAX >> (64 - width);
+    uint64_t multiply[4], add[4];
+    for (int k = 0; k < 4; k++) {
+        multiply[k] = rng_next(&r) | 1;
+        add[k] = rng_next(&r);
+    }
+    do
+        for (int k = 0; k < 4; k++) {
+            i = (i * multiply[k] + add[k]) & mask;
+            i ^= i >> (width + 1) / 2;
+        }
+    while (i >= n);
+    return i;
+}

@@ -17,6 +17,10 @@ struct rng rng_new(uint64_t seed, enum rng_purpose purpose, uint64_t counter);
 uint64_t rng_next(struct rng *r);
 double rng_uniform(struct rng *r); /* [0, 1), 53 bits */
 double rng_normal(struct rng *r);  /* mean 0, standard deviation 1 */
+
+/* Where i goes in the permutation of 0 .. n-1 that `r` draws. Costs the same for any n: nothing is listed. */
+uint64_t rng_permute(struct rng r, uint64_t n, uint64_t i);
+
 uint64_t rng_mix(uint64_t x);      /* one splitmix64 finaliser: a hash of 64 bits */
 
 #endif
