@@ -150,7 +150,8 @@ static size_t character(const char *p)
 /* Messages may hold log lines, and those any bytes: what is no UTF-8 becomes U+FFFD. */
 static json_t *text_json(const char *text)
 {
-    json_t *value = json_string(text ? text : "");
+    text = text ? text : "";
+    json_t *value = json_string(text);
     if (value)
         return value;
     struct buf clean = BUF_INIT;

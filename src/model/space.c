@@ -199,7 +199,8 @@ bool space_point(const struct space *s, const json_t *params, double *u, const c
     size_t before = problems->n + problems->n_dropped, given = 0;
     if (!json_is_object(params)) {
         char found[SHOW_TEXT];
-        problems_add(problems, pointer, "TYPE", NULL, "is %s, must be a mapping of parameters to values", params ? json_show(params, found) : "missing");
+        problems_add(problems, pointer, "TYPE", NULL, "is %s, must be a mapping of parameters to values",
+                     params ? json_show(params, found) : "missing");
         return false;
     }
     struct point pt = {.space = s, .u = u, .reader = reader_open(params, pointer, NULL, problems)};

@@ -185,7 +185,7 @@ static const struct catalog_entry *read_named(struct file *f, const char *member
 {
     const json_t *given = reader_find(&f->top, member);
     const char *names[MAX_ENTRIES + 2] = {alias};
-    for (size_t i = 0; entries[i].name && i < MAX_ENTRIES; i++)
+    for (size_t i = 0; i < MAX_ENTRIES && entries[i].name; i++)
         names[i + 1] = entries[i].name;
     char *pointer CLEANUP_FREE = pointer_join("", member), *settings_pointer CLEANUP_FREE = pointer_join(pointer, "settings");
     struct reader inner = reader_open(json_is_string(given) ? NULL : given, pointer, named_members, f->problems);
@@ -215,7 +215,8 @@ static void read_algorithm(struct file *f)
         const struct param *p = &s->space->params[i];
         char *pointer CLEANUP_FREE = pointer_join("/parameters", p->name);
         if (!p->n_levels)
-            problems_add(f->problems, pointer, "CONFLICT", NULL, "has endless values; algorithm %s needs a step, or type categorical with values", entry->name);
+            problems_add(f->problems, pointer, "CONFLICT", NULL, "has endless values; algorithm %s needs a step, or type categorical with values",
+                         entry->name);
     }
 }
 
@@ -281,7 +282,11 @@ static void read_run(struct file *f)
     const char *names[SPACE_MAX_PARAMS + 1] = {0}, *name; /* as written: they may be looked for even if the space is wrong */
     size_t n = 0;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)parameters, name, value) if (n < SPACE_MAX_PARAMS) names[n++] = name;
+    json_object_foreach((json_t *)(uintptr_t)parameters, name, value)
+    {
+        if (n < SPACE_MAX_PARAMS)
+            names[n++] = name;
+    }
     s->run = spec_run(run, f->catalog->backends, names, f->problems);
     const char *backend = json_string_value(json_object_get(s->run, "backend"));
     s->backend = x_strdup(backend ? backend : "");
@@ -289,7 +294,8 @@ static void read_run(struct file *f)
     s->retries = retries > s->retries ? retries : s->retries;
     if (!f->ends)
         problems_add(f->problems, "/trials/max", "REQUIRED", NULL,
-                     "is missing; the service runs the trials, so it must know when to end: give trials.max, limits.time, or an algorithm that ends by itself such as grid");
+                     "is missing; the service runs the trials, so it must know when to end: "
+                     "give trials.max, limits.time, or an algorithm that ends by itself such as grid");
     put(f, "run", json_incref(s->run));
 }
 
@@ -367,16 +373,31 @@ static void read_note(struct file *f)
 
 /* ---- the whole ---- */
 
+/* The normal form is longer than what was written, and must still be read back from the store. A small one is sure to be. */
+static void check_size(struct file *f)
+{
+    struct error error;
+    if (json_dumpb(f->spec->document, NULL, 0, JSON_COMPACT) < YAML_MAX_BYTES / 16)
+        return;
+    char *text CLEANUP_FREE = json_dumps(f->spec->document, JSON_COMPACT);
+    json_t *back = yaml_load(text, strlen(text), &error);
+    if (!back)
+        problems_add(f->problems, "", "RANGE", NULL, "is too large with all defaults filled in: %s", error.detail);
+    json_decref(back);
+}
+
 struct spec *spec_new(const json_t *document, const struct catalog *catalog, struct problems *problems)
 {
     char found[SHOW_TEXT];
     size_t before = problems->n + problems->n_dropped;
     if (!json_is_object(document)) {
-        problems_add(problems, "", "TYPE", NULL, "is %s, must be an experiment file: a mapping with objective, parameters, ...", json_show(document, found));
+        problems_add(problems, "", "TYPE", NULL, "is %s, must be an experiment file: a mapping with objective, parameters, ...",
+                     json_show(document, found));
         return NULL;
     }
     if (json_object_get(document, "apiVersion")) {
-        problems_add(problems, "/apiVersion", "UNSUPPORTED", NULL, "makes this a Kubernetes object; only Hone's own format is read (docs/reference/experiment-file.md)");
+        problems_add(problems, "/apiVersion", "UNSUPPORTED", NULL,
+                     "makes this a Kubernetes object; only Hone's own format is read (docs/reference/experiment-file.md)");
         return NULL;
     }
     struct spec *s = X_NEW(struct spec);
@@ -395,6 +416,7 @@ struct spec *spec_new(const json_t *document, const struct catalog *catalog, str
     s->labels = read_labels(&f, "labels", MAX_LABEL);
     s->annotations = read_labels(&f, "annotations", MAX_ANNOTATION);
     read_note(&f);
+    check_size(&f);
     reader_close(&f.top);
     if (problems->n + problems->n_dropped == before)
         return s;

@@ -225,7 +225,7 @@ static const char *read_backend(const struct reader *r, const struct catalog_ent
 {
     const char *names[MAX_BACKENDS + 1] = {0};
     int fallback = 0;
-    for (int i = 0; backends[i].name && i < MAX_BACKENDS; i++) {
+    for (int i = 0; i < MAX_BACKENDS && backends[i].name; i++) {
         names[i] = backends[i].name;
         if (!strcmp(names[i], "process"))
             fallback = i;

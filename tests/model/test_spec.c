@@ -308,6 +308,28 @@ static void a_flood_of_problems_is_cut_and_nothing_leaks(void **state)
     problems_release(&p);
 }
 
+static void what_could_not_be_read_back_is_refused(void **state)
+{
+    (void)state;
+    json_t *document = json_pack("{s:{s:s, s:s}, s:{}, s:[]}", "objective", "metric", "loss", "direction", "minimize", "parameters", "initial_points");
+    json_t *point = json_object();
+    for (int i = 0; i < 200; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "p%d", i);
+        (void)json_object_set_new(json_object_get(document, "parameters"), name, json_pack("[i]", 1));
+        (void)json_object_set_new(point, name, json_integer(1));
+    }
+    for (int i = 0; i < 1000; i++) /* 200,000 values */
+        (void)json_array_append(json_object_get(document, "initial_points"), point);
+    struct problems p = {0};
+    assert_null(spec_new(document, &catalog, &p));
+    assert_int_equal(p.n, 1);
+    assert_string_equal(p.items[0].pointer, "");
+    json_decref(point);
+    json_decref(document);
+    problems_release(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(valid_files_are_accepted_and_their_normal_form_is_stable),
@@ -320,6 +342,7 @@ int main(void)
                                        cmocka_unit_test(a_patched_document_is_read_again),
                                        cmocka_unit_test(names_follow_the_rule),
                                        cmocka_unit_test(durations_are_read),
-                                       cmocka_unit_test(a_flood_of_problems_is_cut_and_nothing_leaks)};
+                                       cmocka_unit_test(a_flood_of_problems_is_cut_and_nothing_leaks),
+                                       cmocka_unit_test(what_could_not_be_read_back_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
