@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* hone: the process is made ready, the command line does the rest. */
+#include "algorithm.h"
 #include "base/token.h"
 #include "service.h"
 
-#include <gsl/gsl_errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static void block_signals(void)
 int main(int argc, char **argv)
 {
     block_signals();
-    (void)gsl_set_error_handler_off(); /* its default aborts */
+    algorithms_setup();
     if (!token_setup()) {
         (void)fputs("hone: libsodium cannot start: the system gives no random numbers\n", stderr);
         return 1;

@@ -5,7 +5,7 @@
 
 #include "algorithm.h"
 
-#define MAX_TEST_DIMS 256
+#define MAX_TEST_DIMS 257
 #define MAX_TEST_TRIALS 512
 
 struct test_space {
