@@ -6,6 +6,7 @@ DESTDIR ?=
 BUILD   ?= build
 OPT     ?= -O2 -g
 SAN     ?=
+Q       := $(if $(V),,@)
 
 VERSION := 0.1.0
 PKGS    := gsl libmicrohttpd jansson sqlite3 libcurl yaml-0.1 libsodium libpcre2-8
@@ -68,7 +69,7 @@ help:
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c $< -o $@
+	$(Q)echo "  CC $<" && $(CC) $(CFLAGS_ALL) -c $< -o $@
 
 $(BUILD)/%.o: %.S
 	@mkdir -p $(@D)
@@ -80,18 +81,18 @@ define folder
 $$(call archive,$(1)): $$(call objects,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	$(Q)$$(AR) rcs $$@ $$^
 
 TESTS_$(1) := $$(patsubst %.c,$$(BUILD)/%,$$(wildcard tests/$(1)/test_*.c))
 SHARED_$(1) := $$(patsubst %.c,$$(BUILD)/%.o,$$(filter-out tests/$(1)/test_%,$$(wildcard tests/$(1)/*.c)))
 $$(TESTS_$(1)): $$(BUILD)/tests/$(1)/%: $$(BUILD)/tests/$(1)/%.o $$(SHARED_$(1)) $$(foreach l,$$(LINK_$(1)),$$(call archive,$$(l)))
-	$$(CC) $$(LDFLAGS_ALL) $$^ -o $$@ -lcmocka $$(LIBS)
+	$(Q)$$(CC) $$(LDFLAGS_ALL) $$^ -o $$@ -lcmocka $$(LIBS)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder,$(f))))
 
 MAIN_OBJ := $(patsubst src/%.c,$(BUILD)/src/%.o,$(wildcard src/*.c))
 $(BUILD)/hone: $(MAIN_OBJ) $(foreach l,cli $(LINK_api),$(call archive,$(l)))
-	$(CC) $(LDFLAGS_ALL) $(MAIN_OBJ) $(foreach l,cli $(LINK_api),$(call archive,$(l))) -o $@ $(LIBS)
+	$(Q)echo "  LD $@" && $(CC) $(LDFLAGS_ALL) $(MAIN_OBJ) $(foreach l,cli $(LINK_api),$(call archive,$(l))) -o $@ $(LIBS)
 
 UNIT_TESTS := $(foreach f,$(FOLDERS),$(TESTS_$(f)))
 
@@ -126,7 +127,7 @@ FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_LIBS = $(foreach l,collectors model base,$(call archive,$(l)))
 
 $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZERS)): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(FUZZ_LIBS)
-	$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)
 
 fuzz-replay: $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZERS))
 
