@@ -75,6 +75,8 @@ $(BUILD)/%.o: %.S
 	@mkdir -p $(@D)
 	$(CC) -I. -c $< -o $@
 
+$(BUILD)/src/store/schema.o: $(wildcard src/store/schema/*.sql)
+
 $(BUILD)/api/assets.o: $(wildcard api/web/*.*) api/openapi.yaml docs/reference/errors.md
 
 define folder

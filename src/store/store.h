@@ -46,7 +46,7 @@ enum err meta_put(struct db *db, const char *key, const char *value, struct erro
 /* --- experiments (project is a name; "default" exists from the start) */
 typedef bool experiment_row_fn(void *arg, const struct experiment *e);
 enum err experiment_insert(struct db *db, struct experiment *e, struct error *error); /* sets e->id; ERR_CONFLICT "EXPERIMENT_EXISTS" */
-enum err experiment_update(struct db *db, const struct experiment *e, struct error *error); /* all but id, uid, project, create_ms */
+enum err experiment_update(struct db *db, const struct experiment *e, struct error *error); /* all but id, uid, project, name, create_ms */
 enum err experiment_delete(struct db *db, int64_t id, struct error *error);           /* and all that hangs on it */
 enum err experiment_get(struct db *db, const char *project, const char *name, struct experiment **out, struct error *error); /* owned copy; ERR_NOT_FOUND "EXPERIMENT_NOT_FOUND" */
 enum err experiment_get_id(struct db *db, int64_t id, struct experiment **out, struct error *error);
@@ -78,7 +78,7 @@ enum err trial_live(struct db *db, int64_t experiment_id, trial_row_fn *row, voi
 enum err trial_history(struct db *db, int64_t experiment_id, trial_row_fn *row, void *arg, struct error *error); /* all with an x, by number; fills number, state, x, objective, metrics, objective_se only */
 enum err trial_leaderboard(struct db *db, int64_t experiment_id, int64_t limit, trial_row_fn *row, void *arg, struct error *error); /* by (rank, number) over a covering order index */
 enum err trial_list(struct db *db, const struct list_query *q, trial_row_fn *row, void *arg, char **next, struct error *error);
-enum err trial_count(struct db *db, const struct list_query *q, int64_t *n, struct error *error);
+enum err trial_count(struct db *db, const struct list_query *q, int64_t *n, struct error *error); /* without a filter: the sum of the experiment's counts */
 
 /* --- attempts */
 typedef bool attempt_row_fn(void *arg, const struct attempt *a);
@@ -104,10 +104,10 @@ enum err measurement_metrics(struct db *db, int64_t trial_id, int64_t attempt, b
 /* --- events: one log over all projects; revisions rise by one and have no gaps among what is kept */
 enum err event_append(struct db *db, struct event *e, struct error *error); /* sets e->revision */
 typedef bool event_row_fn(void *arg, const struct event *e);
-struct event_query { int64_t after; int64_t experiment_id; /* 0 = all */ const char *project; /* NULL = all */ int64_t limit; };
+struct event_query { int64_t after; int64_t experiment_id; /* 0 = all; its events up to its stored revision */ const char *project; /* NULL = all */ int64_t limit; };
 enum err event_list(struct db *db, const struct event_query *q, event_row_fn *row, void *arg, struct error *error);
 enum err event_bounds(struct db *db, int64_t *first, int64_t *last, struct error *error); /* kept ones; 0, 0 when there are none */
-enum err event_prune(struct db *db, int64_t keep, struct error *error); /* drops the oldest beyond `keep`, at most 1000 a call */
+enum err event_prune(struct db *db, int64_t keep, struct error *error); /* drops the oldest beyond `keep`, at most 10,000 a call; the last one always stays */
 
 /* --- idempotency: the answer of a POST with an Idempotency-Key, kept 24 h */
 enum err idempotency_get(struct db *db, const char *key, char **request_hash, int *status, char **reply, struct error *error); /* malloced; ERR_NOT_FOUND */

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The migrations, each as a C string. */
+    .section .rodata
+
+    .macro text name, file
+    .global \name
+\name:
+    .incbin "\file"
+    .byte 0
+    .endm
+
+    text schema_0001, "src/store/schema/0001_init.sql"
+
+    .section .note.GNU-stack, "", %progbits
