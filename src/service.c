@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/token.h"
 #include "cli/files.h"
+#include "cli/process.h"
 #include "core/core.h"
 #include "store/store.h"
 
@@ -85,7 +86,7 @@ static enum err load_secret(const char *dir, const char *name, char **out, struc
 
 static enum err write_server_file(const struct service *s, const struct config *c, struct error *error)
 {
-    json_t *info = json_pack("{s:I, s:s, s:s?}", "pid", (json_int_t)getpid(), "url", s->url, "socket", c->socket[0] ? c->socket : NULL);
+    json_t *info = json_pack("{s:I, s:I, s:s, s:s?}", "pid", (json_int_t)getpid(), "started", (json_int_t)process_started(getpid()), "url", s->url, "socket", c->socket[0] ? c->socket : NULL);
     CLEANUP_FREE char *text = json_dumps(info, JSON_COMPACT);
     CLEANUP_FREE char *line = x_asprintf("%s\n", text ? text : "{}");
     json_decref(info);
@@ -130,6 +131,13 @@ static struct api_config api_config_of(const struct config *c)
         .threads = c->http_threads,
         .max_connections = c->max_connections,
     };
+}
+
+static enum err check_base_path(const char *path, struct error *error)
+{
+    if (!path[0] || (path[0] == '/' && !strpbrk(path, "?#% ")))
+        return OK;
+    return err_set(error, ERR_USAGE, "SETTING_INVALID", "base_path: \"%s\" must be a plain path that begins with /, such as /hone", path);
 }
 
 static enum err read_tls(const struct config *c, char **cert, char **key, struct error *error)
@@ -191,7 +199,9 @@ static enum err start_all(struct service *s, const struct config *c, struct erro
     CLEANUP_FREE char *cert = NULL;
     CLEANUP_FREE char *key = NULL;
     struct api_config config = api_config_of(c);
-    enum err rc = read_tls(c, &cert, &key, error);
+    enum err rc = check_base_path(c->base_path, error);
+    if (!rc)
+        rc = read_tls(c, &cert, &key, error);
     config.tls_cert = cert;
     config.tls_key = key;
     if (!rc) /* without tokens anybody could run programs here, whatever else is said */

@@ -2,7 +2,7 @@
 /* The whole service in one process: settings -> store -> HTTP -> core, started in that order and stopped in the other.
  *
  * DATA/token (the owner's token) and DATA/secret (what trials' tokens are made with) are made by the first start, mode 0600.
- * DATA/server.json {"pid", "url", "socket"} stands there while the service runs: by it the command line finds the service. */
+ * DATA/server.json {"pid", "started", "url", "socket"} stands there while the service runs: by it the command line finds the service. */
 #ifndef HONE_SERVICE_H
 #define HONE_SERVICE_H
 

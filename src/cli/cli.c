@@ -90,7 +90,6 @@ static const char *hint_of(const struct error *error)
         {"UNAUTHENTICATED", "give a token with --token-file FILE or HONE_TOKEN"},
         {"EXPERIMENT_NOT_FOUND", "`hone get experiments` lists what there is; -P NAME chooses another project"},
         {"TRIAL_NOT_FOUND", "`hone get trials EXPERIMENT` lists what there is"},
-        {"PORT_IN_USE", "choose another with --listen HOST:PORT; port 0 takes a free one"},
         {"OPTION_UNKNOWN", "-h lists the options"},
     };
     for (size_t i = 0; i < ARRAY_LEN(hints); i++)

@@ -6,9 +6,8 @@
 #include "base/mem.h"
 #include "cli/context.h"
 #include "cli/files.h"
+#include "cli/process.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,8 +92,8 @@ static json_t *running(const char *dir)
     size_t len;
     CLEANUP_FREE char *text = file_read(path, SMALL_FILE, &len, NULL);
     json_t *info = text ? json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    json_int_t pid = json_integer_value(json_object_get(info, "pid"));
-    if (info && (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno == EPERM))
+    json_int_t started = json_integer_value(json_object_get(info, "started"));
+    if (started && process_started(json_integer_value(json_object_get(info, "pid"))) == started)
         return info;
     json_decref(info);
     return NULL;

@@ -11,10 +11,12 @@
 #include "cli/client.h"
 #include "cli/context.h"
 #include "cli/files.h"
+#include "cli/process.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char home[] = "/tmp/hone-test-client.XXXXXX";
@@ -65,15 +67,15 @@ static void the_nearest_word_names_the_service(void **state)
         {"get -P mine", NULL, true, 0, "http://lab:1", "mine"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        char line[128], info[80], *argv[8] = {NULL};
+        char line[128], info[128], *argv[8] = {NULL};
         int argc = 0;
         (void)snprintf(line, sizeof line, "%s", cases[i].line);
         for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
             argv[argc++] = word;
         (void)(cases[i].url_env ? setenv("HONE_URL", cases[i].url_env, 1) : unsetenv("HONE_URL"));
         put("hone/config.yaml", cases[i].contexts ? contexts : "");
-        long pid = cases[i].server == 1 ? (long)getpid() : 99999999; /* above the largest pid there can be */
-        (void)snprintf(info, sizeof info, "{\"pid\": %ld, \"url\": \"http://here:3\"}", pid);
+        long long started = process_started(getpid()) + (cases[i].server == 2); /* another one, with the number of one that is gone */
+        (void)snprintf(info, sizeof info, "{\"pid\": %ld, \"started\": %lld, \"url\": \"http://here:3\"}", (long)getpid(), started);
         put("server.json", cases[i].server ? info : "");
 
         struct cli cli = {.verb = verb_find("get")};
@@ -87,6 +89,20 @@ static void the_nearest_word_names_the_service(void **state)
         client_close(&cli);
         args_release(&cli.args);
     }
+}
+
+static void a_process_that_has_ended_is_gone_even_before_it_is_reaped(void **state)
+{
+    (void)state;
+    assert_true(process_started(getpid()) > 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(process_started(child), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(process_started(child), 0);
 }
 
 static void contexts_are_kept_and_checked(void **state)
@@ -136,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_nearest_word_names_the_service),
+        cmocka_unit_test(a_process_that_has_ended_is_gone_even_before_it_is_reaped),
         cmocka_unit_test(contexts_are_kept_and_checked),
         cmocka_unit_test(a_file_is_replaced_whole_with_its_mode),
     };
