@@ -15,7 +15,6 @@ while IFS=: read -r dir allowed; do
 done < tests/layers.txt
 home() {
     for f in $(grep -rlE "#include <$1" src api algorithms 2>/dev/null); do
-        case $1$f in gsl/src/main.c|gsl/src/model/space_map.c) continue ;; esac # its error handler; the normal distribution
         case $f in $2) ;; *) echo "$f: <$1 belongs in $2"; bad=1 ;; esac
     done
 }
