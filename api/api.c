@@ -51,7 +51,8 @@ static void copy_hosts(struct api *a, const char *const *more, const struct list
         a->hosts[k++] = x_strdup(local[i]);
     for (size_t i = 0; i < n; i++)
         a->hosts[k++] = x_strdup(more[i]);
-    a->hosts[k] = strchr(address->host, ':') ? x_asprintf("[%s]", address->host) : x_strdup(address->host);
+    if (*address->host)
+        a->hosts[k] = strchr(address->host, ':') ? x_asprintf("[%s]", address->host) : x_strdup(address->host);
 }
 
 static char *make_url(const struct api *a, const struct listen_address *address, int port)

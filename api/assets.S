@@ -4,12 +4,13 @@
 
 #define ASSET(symbol, file)              \
     .globl asset_##symbol               ;\
-    .globl asset_##symbol##_end         ;\
-    .balign 16                          ;\
+    .globl asset_##symbol##_size        ;\
 asset_##symbol:                         ;\
     .incbin file                        ;\
-asset_##symbol##_end:                   ;\
-    .byte 0
+1:  .byte 0                             ;\
+    .balign 8                           ;\
+asset_##symbol##_size:                  ;\
+    .quad 1b - asset_##symbol
 
 ASSET(index_html, "api/web/index.html")
 ASSET(app_js, "api/web/app.js")

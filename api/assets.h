@@ -3,7 +3,7 @@
 #ifndef HONE_API_ASSETS_H
 #define HONE_API_ASSETS_H
 
-#include <stddef.h>
+#include <stdint.h>
 
 /*       symbol        file in api/web  as answered        type */
 #define ASSETS(X)                                                                                                                   \
@@ -12,10 +12,12 @@
     X(style_css, "style.css", "text/css; charset=utf-8")                                                                            \
     X(favicon_svg, "favicon.svg", "image/svg+xml")
 
-#define X(symbol, name, type) extern const char asset_##symbol[], asset_##symbol##_end[];
+#define X(symbol, name, type) extern const char asset_##symbol[];                                                                                             \
+    extern const uint64_t asset_##symbol##_size;
 ASSETS(X)
 #undef X
 
-extern const char asset_openapi_yaml[], asset_openapi_yaml_end[], asset_errors_md[], asset_errors_md_end[];
+extern const char asset_openapi_yaml[], asset_errors_md[];
+extern const uint64_t asset_openapi_yaml_size, asset_errors_md_size;
 
 #endif

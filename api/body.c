@@ -47,7 +47,7 @@ static void unknown(const struct place *p, const struct member *members, struct 
 {
     const char *names[MEMBERS_MAX + 1] = {0};
     struct buf b = {.limit = 300}, list = BUF_INIT;
-    for (size_t i = 0; members[i].name && i < MEMBERS_MAX; i++) {
+    for (size_t i = 0; i < MEMBERS_MAX && members[i].name; i++) {
         names[i] = members[i].name;
         buf_addf(&list, "%s%s", i ? ", " : "", members[i].name);
     }

@@ -10,9 +10,10 @@
 #define FILE_MAX ((size_t)8 << 20)
 
 static const struct file {
-    const char *name, *type, *data, *end;
+    const char *name, *type, *data;
+    const uint64_t *size;
 } files[] = {
-#define X(symbol, name, type) {name, type, asset_##symbol, asset_##symbol##_end},
+#define X(symbol, name, type) {name, type, asset_##symbol, &asset_##symbol##_size},
     ASSETS(X)
 #undef X
 };
@@ -46,7 +47,7 @@ static enum err answer_file(struct request *r, const struct file *file, struct e
         return err_set(error, ERR_NOT_FOUND, "NO_SUCH_FILE", "%s cannot be read from the directory of --assets", file->name);
     }
     char hash[HASH_TEXT];
-    token_hash(dir ? disk.data : file->data, dir ? disk.len : (size_t)(file->end - file->data), hash);
+    token_hash(dir ? disk.data : file->data, dir ? disk.len : *file->size, hash);
     hash[16] = '\0';
     const char *known = r->header[HEADER_IF_NONE_MATCH];
     if (known && strstr(known, hash)) {
@@ -55,7 +56,7 @@ static enum err answer_file(struct request *r, const struct file *file, struct e
     } else if (dir) {
         answer_text(r, 200, file->type, &disk);
     } else {
-        answer_constant(r, 200, file->type, file->data, (size_t)(file->end - file->data));
+        answer_constant(r, 200, file->type, file->data, *file->size);
     }
     answer_header(r, "ETag", "\"%s\"", hash);
     r->answer.policy = POLICY;

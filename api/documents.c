@@ -10,7 +10,7 @@
 /* Written in YAML, answered in JSON: made at the first use, for most never ask. */
 static enum err make_openapi(struct api *a, struct error *error)
 {
-    json_t *document = yaml_load(asset_openapi_yaml, (size_t)(asset_openapi_yaml_end - asset_openapi_yaml), error);
+    json_t *document = yaml_load(asset_openapi_yaml, asset_openapi_yaml_size, error);
     if (!document)
         return ERR_INTERNAL;
     struct buf b = BUF_INIT;

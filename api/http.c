@@ -60,7 +60,7 @@ static void name_request(struct request *r)
     const char *given = r->header[HEADER_REQUEST_ID];
     size_t n = given ? strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-") : 0;
     if (n && n <= REQUEST_ID_MAX && !given[n])
-        (void)strcpy(r->id, given);
+        (void)snprintf(r->id, sizeof r->id, "%s", given);
     else
         (void)snprintf(r->id, sizeof r->id, "%08x%08x", (unsigned)r->api->id_base, (unsigned)atomic_fetch_add(&r->api->id_counter, 1));
 }

@@ -114,7 +114,7 @@ enum err listen_unix(const char *path, int *out, struct error *error)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
         return err_set(error, ERR_INVALID, "SOCKET", "the path of the unix socket may have at most %zu bytes: %.200s", sizeof address.sun_path - 1, path);
-    (void)strcpy(address.sun_path, path);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     if (is_stale(&address))
         (void)unlink(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

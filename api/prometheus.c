@@ -103,7 +103,7 @@ enum err handle_prometheus(struct request *r, struct error *error)
     if (err)
         return err;
     head(&b, "hone_build_info", "gauge", "The version.");
-    buf_adds(&b, "hone_build_info{version=\"" HONE_VERSION "\"} 1\n");
+    buf_addf(&b, "hone_build_info{version=\"%s\"} 1\n", HONE_VERSION);
     write_totals(&b, &totals);
     write_core(&b, r->api->core);
     write_http(&b, r->api);

@@ -57,7 +57,7 @@ void router_setup(void)
 {
     for (size_t i = 0; i < ROUTES; i++) {
         assert(strlen(routes[i].path) < sizeof pattern_text[i]);
-        (void)strcpy(pattern_text[i], routes[i].path);
+        (void)snprintf(pattern_text[i], sizeof pattern_text[i], "%s", routes[i].path);
         (void)cut_path(pattern_text[i], &patterns[i]);
     }
 }

@@ -91,8 +91,7 @@ void text_number(struct buf *b, double value)
     }
     for (int digits = 15; digits <= 17; digits++) {
         (void)snprintf(out, sizeof out, "%.*g", digits, value);
-        double back = strtod(out, NULL);
-        if (memcmp(&back, &value, sizeof back) == 0)
+        if (strtod(out, NULL) == value)
             break;
     }
     buf_adds(b, out);

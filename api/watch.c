@@ -42,10 +42,11 @@ static struct waiter **slot(struct watch *w, const struct waiter *x)
 
 static void unlist(struct watch *w, struct waiter *x)
 {
-    struct list *list;
-    if (!x->listed)
+    struct list *list = NULL;
+    if (x->listed)
+        HASH_FIND(hh, w->lists, &x->experiment, sizeof x->experiment, list);
+    if (!list)
         return;
-    HASH_FIND(hh, w->lists, &x->experiment, sizeof x->experiment, list);
     DL_DELETE(list->head, x);
     x->listed = false;
     if (!list->head) {
@@ -116,7 +117,7 @@ static void wake_all(struct watch *w, struct waiter *chain, enum wake_reason why
 
 static struct waiter *due_at(struct watch *w, int64_t tick, struct waiter *chain)
 {
-    struct waiter *x, *next;
+    struct waiter *x = NULL, *next = NULL;
     DL_FOREACH_SAFE2(w->wheel[tick % TICKS], x, next, tick_next)
     {
         take_off(w, x);
@@ -229,7 +230,7 @@ static struct waiter *changed(struct watch *w, int64_t experiment, int64_t now, 
     HASH_FIND(hh, w->lists, &experiment, sizeof experiment, list);
     if (!list)
         return chain;
-    struct waiter *x, *next, *head = list->head;
+    struct waiter *x = NULL, *next = NULL, *head = list->head;
     DL_FOREACH_SAFE(head, x, next)
     {
         x->changed = true;
@@ -265,7 +266,7 @@ void watch_change(struct watch *w, const struct core_change *change)
 
 void watch_stop(struct watch *w)
 {
-    struct waiter *chain = NULL, *x, *next;
+    struct waiter *chain = NULL, *x = NULL, *next = NULL;
     pthread_mutex_lock(&w->mutex);
     atomic_store(&w->stopping, true);
     for (size_t i = 0; i < TICKS; i++)

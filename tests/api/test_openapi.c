@@ -15,6 +15,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 static json_t *document;
 
@@ -22,7 +23,7 @@ static int setup(void **state)
 {
     (void)state;
     struct error error;
-    document = yaml_load(asset_openapi_yaml, (size_t)(asset_openapi_yaml_end - asset_openapi_yaml), &error);
+    document = yaml_load(asset_openapi_yaml, asset_openapi_yaml_size, &error);
     if (!document)
         print_error("%s\n", error.detail);
     return document ? 0 : 1;
