@@ -107,8 +107,8 @@ void print_place(const char *file, const char *dotted, const char *detail, const
     (void)fprintf(stderr, "%s\n", safe);
 }
 
-/* Each wrong place of a refused request: `file.yaml: parameters.lr.min: must be ...`. */
-static void report_places(const struct cli *cli)
+/* Each wrong place of a refused request: `file.yaml: parameters.lr.min: must be ...`. Returns how many there are. */
+static size_t report_places(const struct cli *cli)
 {
     json_t *errors = json_object_get(cli->problem, "errors"), *item;
     size_t i;
@@ -120,6 +120,7 @@ static void report_places(const struct cli *cli)
         problems_dotted(pointer ? pointer : "", dotted, sizeof dotted);
         print_place(cli->file, dotted, detail ? detail : "", hint);
     }
+    return json_array_size(errors);
 }
 
 /* As a shell tells a process that was ended by the signal. */
@@ -134,9 +135,12 @@ static int report(const struct cli *cli, const struct error *error)
 {
     if (strcmp(error->name, "CANCELLED") == 0)
         return interrupted_exit();
+    size_t n = report_places(cli);
     CLEANUP_FREE char *safe = text_safe(error->detail);
-    (void)fprintf(stderr, "hone: %s\n", safe);
-    report_places(cli);
+    if (n && cli->file) /* all is said */
+        (void)fprintf(stderr, "hone: %s: %zu problem%s\n", cli->file, n, n == 1 ? "" : "s");
+    else
+        (void)fprintf(stderr, "hone: %s\n", safe);
     const char *hint = hint_of(error);
     if (hint)
         (void)fprintf(stderr, "  hint: %s\n", hint);
