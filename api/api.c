@@ -108,6 +108,12 @@ static void release(struct api *a)
     free(a);
 }
 
+void api_unref(struct api *a)
+{
+    if (atomic_fetch_sub(&a->refs, 1) == 1)
+        release(a);
+}
+
 enum err api_check_listen(const struct api_config *config, bool insecure, struct error *error)
 {
     struct listen_address address;
@@ -128,6 +134,7 @@ enum err api_open(const struct api_config *config, struct api **out, struct erro
     if (err)
         return err;
     struct api *a = X_NEW(struct api);
+    a->refs = 1;
     a->listen_fd = a->socket_fd = -1;
     (void)pthread_mutex_init(&a->openapi_mutex, NULL);
     a->watch = watch_new(http_wake);
@@ -188,5 +195,5 @@ void api_stop(struct api *a)
     while (a->http && atomic_load(&a->n_inside) > 0 && (clock_mono_ms() < end || atomic_load(&a->n_in_core) > 0))
         (void)nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     http_close(a);
-    release(a);
+    api_unref(a);
 }

@@ -171,6 +171,7 @@ static void command_done(struct command *c)
         command_free(c);
     }
     unref(r);
+    api_unref(a);
 }
 
 static void refuse_stopping(struct command *c)
@@ -197,6 +198,7 @@ static void submit(struct request *r)
         atomic_fetch_add(&r->api->n_in_core, 1);
     }
     atomic_fetch_add(&r->refs, 1);
+    atomic_fetch_add(&r->api->refs, 1);
     if (!core_submit(r->api->core, c)) {
         refuse_stopping(c);
         command_done(c);

@@ -104,6 +104,7 @@ struct api {
     struct watch *watch;
     struct http *http;
     int64_t start_wall_ms;
+    _Atomic int refs;           /* the service's, and one for each command that the core has: it answers some after api_stop */
     _Atomic int64_t n_inside;   /* requests begun and not completed */
     _Atomic int64_t n_in_core;  /* connections suspended for a command: the core resumes them */
     _Atomic int64_t n_requests[STATUS_CLASSES];
@@ -113,6 +114,9 @@ struct api {
     size_t openapi_len;
     pthread_mutex_t openapi_mutex;
 };
+
+/* --- api.c */
+void api_unref(struct api *a);
 
 /* --- http.c */
 enum err http_open(struct api *a, struct error *error);

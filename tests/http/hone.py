@@ -267,6 +267,7 @@ class Experiment:
 
 
 def service(*args, **more):
+    """With flags of `hone serve`."""
     return Service(args=args, **more)
 
 

@@ -37,7 +37,7 @@ class Result(unittest.TestResult):
     def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
         if err:
-            self.say("FAIL", subtest, (self.failures + self.errors)[-1][1])
+            self.say("FAIL", subtest, self._exc_info_to_string(err, test))
 
     def say(self, word, test, why=""):
         print(f"{word:4} {test.id()} ({time.monotonic() - getattr(self, 'began', time.monotonic()):.1f} s)", flush=True)

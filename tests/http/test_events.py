@@ -155,7 +155,7 @@ class Pruned(unittest.TestCase):
                 e.complete(e.ask()["number"], loss=1)
             s.stop()
             with sqlite3.connect(s.data + "/hone.db") as db:
-                db.execute("DELETE FROM event WHERE revision <= 4")
+                db.execute("DELETE FROM events WHERE revision <= 4")
             db.close()
             s.start()
             answer = s.get("/api/v1/events?after=2")

@@ -15,9 +15,9 @@ def mount(*args):
 
 
 class Faults(unittest.TestCase):
-    def refused(self, *words, **more):
+    def refused(self, *words, flags=(), **more):
         with self.assertRaises(Died) as died:
-            service(**more).close()
+            service(*flags, **more).close()
         code, said = died.exception.args
         self.assertNotEqual(code, 0)
         self.assertGreater(code, 0, f"ended by a signal: {said}")
@@ -150,8 +150,8 @@ class Faults(unittest.TestCase):
 
     def test_settings_that_are_wrong_are_told(self):
         self.refused("listen", listen="127.0.0.1:99999")
-        self.refused("nonsense", args=("--nonsense",))
-        self.refused("log", args=("--log-level", "loud"))
+        self.refused("nonsense", flags=("--nonsense",))
+        self.refused("log", flags=("--log-level", "loud"))
 
     def test_stop_is_clean_while_clients_wait(self):
         s = service()
