@@ -35,7 +35,8 @@ static const char *const choices[] = {[CHOICE_MIXED] = "mixed", [CHOICE_EI] = "e
 
 static const struct setting settings[] = {
     {"n_initial_points", SETTING_INT, 0, 0, 10000, NULL, "Sobol points before the model is asked; 0: by the number of parameters, 5 to 10"},
-    {"acquisition", SETTING_CHOICE, CHOICE_MIXED, 0, 0, choices, "ei: expected improvement; bound: confidence bound; mixed: a coin between them for every suggestion"},
+    {"acquisition", SETTING_CHOICE, CHOICE_MIXED, 0, 0, choices,
+     "ei: expected improvement; bound: confidence bound; mixed: a coin between them for every suggestion"},
     {0},
 };
 
@@ -72,7 +73,8 @@ static uint64_t hash_set(const struct gp_set *s, uint64_t key)
 
 /* --- hyperparameters */
 
-static void fit_set(const struct gp_history *h, const struct gp_set *set, size_t m, const struct gp_theta *previous, void **cache, int link, struct gp_theta *theta)
+static void fit_set(const struct gp_history *h, const struct gp_set *set, size_t m, const struct gp_theta *previous, void **cache, int link,
+                    struct gp_theta *theta)
 {
     struct memo *memo = cache ? *cache : NULL;
     uint64_t key = hash_set(set, rng_mix(h->search->seed + m));
@@ -93,7 +95,8 @@ static void fit_set(const struct gp_history *h, const struct gp_set *set, size_t
     memo->key[link] = key;
 }
 
-static void fit_first(const struct gp_history *h, size_t m, const struct gp_theta *previous, void **cache, int link, struct gp_theta *theta)
+static void fit_first(const struct gp_history *h, size_t m, const struct gp_theta *previous, void **cache, int link,
+                      struct gp_theta *theta)
 {
     struct gp_set set, part;
     struct warp warp;

@@ -21,8 +21,10 @@ enum order { ORDER_COVERAGE, ORDER_LEXICOGRAPHIC };
 static const char *const orders[] = {[ORDER_COVERAGE] = "coverage", [ORDER_LEXICOGRAPHIC] = "lexicographic", NULL};
 
 static const struct setting settings[] = {
-    {"levels", SETTING_INT, 0, 0, 100000, NULL, "points along a parameter that has neither values nor a step, in the middle of equal parts of its scale; 0: refuse such parameters"},
-    {"order", SETTING_CHOICE, ORDER_COVERAGE, 0, 0, orders, "coverage: spread over the whole grid from the start; lexicographic: the last parameter runs fastest"},
+    {"levels", SETTING_INT, 0, 0, 100000, NULL,
+     "points along a parameter that has neither values nor a step, in the middle of equal parts of its scale; 0: refuse such parameters"},
+    {"order", SETTING_CHOICE, ORDER_COVERAGE, 0, 0, orders,
+     "coverage: spread over the whole grid from the start; lexicographic: the last parameter runs fastest"},
     {0},
 };
 
@@ -99,12 +101,12 @@ void grid_open(struct grid *g, const struct problem *p, int64_t levels)
 {
     size_t n_dims = (size_t)p->n_dims;
     *g = (struct grid){.p = p, .levels = levels, .n = INT64_MAX};
-    for (int i = 0; i < p->n_dims; i++)
-        if (!level_count(g, i))
-            return;
     g->size = x_calloc(n_dims, sizeof *g->size);
     g->x = x_calloc(2 * n_dims, sizeof *g->x);
     g->probe = g->x + n_dims;
+    for (int i = 0; i < p->n_dims; i++)
+        if (!level_count(g, i))
+            return;
     for (int i = 0; i < p->n_dims; i++)
         g->x[i] = level_at(g, i, 0);
     g->n = 1;
@@ -166,7 +168,8 @@ static enum err accept(const struct problem *p, const struct settings *s, struct
     for (int i = 0; i < p->n_dims; i++)
         if (p->dims[i].kind == DIM_CONTINUOUS && !levels)
             return err_set(error, ERR_INVALID, NULL,
-                           "algorithm grid needs values or a step for every parameter, and number %d has none; give it a step, or set `levels`", i + 1);
+                           "algorithm grid needs values or a step for every parameter, and number %d has none; give it a step, or set `levels`",
+                           i + 1);
     struct grid g;
     grid_open(&g, p, levels);
     grid_close(&g);
@@ -204,7 +207,8 @@ static enum err suggest(const struct search *search, void **cache, struct sugges
         return OK;
     }
     if (i < n)
-        return err_set(error, ERR_EXHAUSTED, "CONSTRAINTS_TOO_TIGHT", "none of %d grid points in a row satisfied the constraints; loosen them or narrow the ranges", MAX_INFEASIBLE);
+        return err_set(error, ERR_EXHAUSTED, "CONSTRAINTS_TOO_TIGHT",
+                       "none of %d grid points in a row satisfied the constraints; loosen them or narrow the ranges", MAX_INFEASIBLE);
     return err_set(error, ERR_EXHAUSTED, NULL, "every one of the %lld points of the grid was suggested", (long long)n);
 }
 

@@ -44,7 +44,8 @@ enum err algorithm_accept(const struct algorithm *a, const struct problem *p, co
     if (a->max_dims && p->n_dims > a->max_dims)
         return err_set(error, ERR_INVALID, NULL, "algorithm %s takes at most %d parameters, here are %d", a->name, a->max_dims, p->n_dims);
     if (a->max_objectives && p->n_objectives > a->max_objectives)
-        return err_set(error, ERR_INVALID, NULL, "algorithm %s takes at most %d objective(s), here are %d", a->name, a->max_objectives, p->n_objectives);
+        return err_set(error, ERR_INVALID, NULL, "algorithm %s takes at most %d objective(s), here are %d", a->name,
+                       a->max_objectives, p->n_objectives);
     for (int i = 0; i < p->n_dims; i++) {
         enum err err = check_dim(p, i, error);
         if (err)

@@ -16,5 +16,6 @@ enum err sequence_suggest(const struct search *search, sequence_fn *point, const
         (void)snprintf(out->how, sizeof out->how, "%s", how);
         return OK;
     }
-    return err_set(error, ERR_EXHAUSTED, "CONSTRAINTS_TOO_TIGHT", "none of %d points in a row satisfied the constraints; loosen them or narrow the ranges", SEQUENCE_TRIES);
+    return err_set(error, ERR_EXHAUSTED, "CONSTRAINTS_TOO_TIGHT",
+                   "none of %d points in a row satisfied the constraints; loosen them or narrow the ranges", SEQUENCE_TRIES);
 }

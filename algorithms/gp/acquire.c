@@ -141,7 +141,8 @@ static bool apart(const struct problem *p, const double *a, const double *b)
 }
 
 /* Adds the best of all[0 .. n) to the starts, those apart from what is there first. */
-static size_t choose_starts(const struct problem *p, const struct candidate *all, size_t n, const struct candidate **start, size_t n_starts, size_t wanted)
+static size_t choose_starts(const struct problem *p, const struct candidate *all, size_t n, const struct candidate **start, size_t n_starts,
+                            size_t wanted)
 {
     while (n_starts < wanted) {
         const struct candidate *best = NULL;

@@ -58,7 +58,7 @@ static void find_direction(struct state *t)
         steepest(t);
         return;
     }
-    double *q = t->direction, a[MEMORY];
+    double *q = t->direction, a[MEMORY] = {0};
     for (size_t i = 0; i < t->n; i++)
         q[i] = -t->g[i];
     mask(t, q);

@@ -10,7 +10,7 @@ static uint32_t combine(const uint16_t *row, uint32_t gray)
 {
     const int s = row[0];
     const uint32_t a = row[1];
-    uint32_t v[BITS], bits = 0;
+    uint32_t v[BITS] = {0}, bits = 0;
     for (int b = 0; b < BITS && gray >> b; b++) {
         if (b < s)
             v[b] = (uint32_t)row[2 + b] << (BITS - 1 - b);

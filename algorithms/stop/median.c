@@ -66,20 +66,23 @@ static void ask(const struct stop_question *q, struct stop_answer *answer)
             averages[n++] = average;
     }
     if (n < required) {
-        (void)snprintf(answer->reason, sizeof answer->reason, "goes on: %zu of %zu completed trials have reached step %lld", n, required, (long long)step);
+        (void)snprintf(answer->reason, sizeof answer->reason,
+                       "goes on: %zu of %zu completed trials have reached step %lld", n, required, (long long)step);
         return;
     }
     double own = best(t), others = median(averages, n);
     answer->stop = own > others;
     const double sign = q->maximized ? -1 : 1;
-    (void)snprintf(answer->reason, sizeof answer->reason, "%s: its best value up to step %lld is %.6g, the median of the running averages of %zu completed trials is %.6g",
+    (void)snprintf(answer->reason, sizeof answer->reason,
+                   "%s: its best value up to step %lld is %.6g, the median of the running averages of %zu completed trials is %.6g",
                    answer->stop ? "stopped" : "goes on", (long long)step, sign * own, n, sign * others);
 }
 
 const struct stopper stopper_median = {
     .name = "median",
     .title = "Median stopping",
-    .about = "Stops a trial whose best value so far is worse than the median of the running averages of completed trials at the same step (Golovin et al. 2017).",
+    .about = "Stops a trial whose best value so far is worse than the median of the running averages of completed trials at the same step "
+             "(Golovin et al. 2017).",
     .settings = settings,
     .ask = ask,
 };
