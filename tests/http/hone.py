@@ -172,7 +172,12 @@ class Service:
         h.update(headers or {})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout or PATIENCE)
         try:
-            connection.request(method, self.base_path + path, body, h)
+            try:
+                connection.request(method, self.base_path + path, body, h)
+            except (BrokenPipeError, ConnectionResetError):
+                if not connection.sock:
+                    raise
+                # refused before all of it was sent: the answer says why
             answer = connection.getresponse()
             if answer.status < 400:
                 requested.add((method, path.split("?")[0]))

@@ -20,7 +20,7 @@ from hone import BIN, Service, ask_spec, clean_env, run_spec, until
 KILLS = int(os.environ.get("HONE_KILLS", "200"))
 SEED = int(os.environ.get("HONE_KILL_SEED", "1"))
 SOLO_TRIALS = {"gp": 24, "halton": 60}
-PROCESS_TRIALS = 120
+PROCESS_TRIALS = 80
 
 
 def free_port():
@@ -111,7 +111,7 @@ class Storm:
                 process.wait()
                 self.kills += 1
             else:
-                time.sleep(rng.random() ** 2 * 0.25)
+                time.sleep(rng.random() ** 2 * 0.4)
                 self.s.kill()
             self.s.start()
             self.kills += 1

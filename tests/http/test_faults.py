@@ -14,6 +14,17 @@ def mount(*args):
     return subprocess.run(["mount", *args], capture_output=True, text=True)
 
 
+def fill(path):
+    """Until not a byte more goes on the disk."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        while True:
+            os.write(fd, b"x" * 4096)
+    except OSError:
+        pass
+    os.close(fd)
+
+
 class Faults(unittest.TestCase):
     def refused(self, *words, flags=(), **more):
         with self.assertRaises(Died) as died:
@@ -105,13 +116,7 @@ class Faults(unittest.TestCase):
                     assert e.complete(n, loss=i).status == 200
                     told.append((n, i))
                 n = e.ask()["number"]
-                with open(ballast, "wb") as file:
-                    try:
-                        while True:
-                            file.write(b"x" * 4096)
-                            file.flush()
-                    except OSError:
-                        pass
+                fill(ballast)
                 answers = []
                 for step in range(3000):
                     answers.append(e.report(n, step, step))
