@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio, Kegl 2011), multivariate (Falkner, Klein, Hutter 2018) and grouped.
+ *
+ * The best tenth of the trials makes a density l, all others make g, running ones among them: where many are at work it is less
+ * worth while to look (the constant liar of Ginsbourger et al. 2010). Of some draws from l the one with the largest l / g is
+ * suggested. Parameters that were always active together form a group with densities of its own, made from the trials that have it: so
+ * conditions cost nothing, and interactions within a branch are kept. Several objectives: the tenth is taken by fronts (Ozaki et al. 2020). */
+#include "fresh.h"
+#include "ranking.h"
+#include "tpe/parzen.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MOST_BELOW 25       /* good trials, however many there are */
+#define YOUNG 25            /* the newest trials that weigh in full */
+#define MANY_DIMS 10        /* of more, more candidates are drawn */
+#define ROUNDS 10           /* of candidates, before a fresh point is taken */
+#define DRAWS_A_CANDIDATE 20 /* infeasible or seen ones are drawn again */
+#define MOST_CANDIDATES 1000
+
+static const struct setting settings[] = {
+    {"n_startup_trials", SETTING_INT, 10, 1, 10000, NULL, "Sobol points before the densities are asked"},
+    {"n_candidates", SETTING_INT, 0, 0, MOST_CANDIDATES, NULL, "draws of which the best is suggested; 0: 24, and 64 above 10 parameters"},
+    {"gamma", SETTING_FLOAT, 0.1, 0.01, 0.5, NULL, "part of the trials that counts as good, 25 of them at most"},
+    {0},
+};
+
+/* --- groups */
+
+/* A set of parameters that no trial had in part. */
+struct group {
+    int *dims;
+    size_t d;
+    double *score; /* of each candidate */
+};
+
+struct groups {
+    struct group *list;
+    size_t n;
+    int *dims; /* memory of all */
+};
+
+struct signature {
+    uint64_t key; /* a hash of the trials in which the parameter is active */
+    int dim;
+};
+
+static int by_signature(const void *pa, const void *pb)
+{
+    const struct signature *a = pa, *b = pb;
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return a->dim - b->dim;
+}
+
+/* The coarsest partition such that the active parameters of each trial are a union of its parts. */
+static void groups_init(struct groups *g, const struct search *s)
+{
+    const struct problem *p = s->problem;
+    struct signature *sign CLEANUP_FREE = x_calloc((size_t)p->n_dims, sizeof *sign);
+    size_t n = 0;
+    for (int k = 0; k < p->n_dims; k++) {
+        if (p->dims[k].n_levels == 1)
+            continue;
+        uint64_t key = 0;
+        for (size_t i = 0; i < s->n_history; i++)
+            if (!isnan(s->history[i].x[k]))
+                key += rng_mix(i + 1);
+        sign[n++] = (struct signature){key, k};
+    }
+    qsort(sign, n, sizeof *sign, by_signature);
+    *g = (struct groups){.list = x_calloc(n + 1, sizeof *g->list), .dims = x_calloc(n + 1, sizeof *g->dims)};
+    for (size_t k = 0; k < n; k++) {
+        if (k == 0 || sign[k].key != sign[k - 1].key)
+            g->list[g->n++].dims = g->dims + k;
+        g->dims[k] = sign[k].dim;
+        g->list[g->n - 1].d++;
+    }
+}
+
+static void groups_release(struct groups *g)
+{
+    for (size_t k = 0; k < g->n; k++)
+        free(g->list[k].score);
+    free(g->list);
+    free(g->dims);
+}
+
+/* --- the two sides */
+
+struct sides {
+    bool *below; /* of each trial of the history */
+    size_t n_below, n_above;
+};
+
+static size_t count_below(const struct search *s, const struct ranking *r)
+{
+    size_t n = (size_t)ceil(settings_get(s->settings, "gamma") * (double)r->n);
+    n = n < MOST_BELOW ? n : MOST_BELOW;
+    return n < r->n_good ? n : r->n_good;
+}
+
+static void sides_init(struct sides *z, const struct search *s, const struct ranking *r)
+{
+    *z = (struct sides){.below = x_calloc(s->n_history + 1, sizeof *z->below), .n_below = count_below(s, r)};
+    for (size_t i = 0; i < z->n_below; i++)
+        z->below[r->best[i] - s->history] = true;
+    z->n_above = s->n_history - z->n_below;
+}
+
+/* The newest trials weigh 1, older ones less, down to 1/n. */
+static void set_weights(double *weight, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double age = n > YOUNG + 1 ? (double)i / (double)(n - YOUNG - 1) : 1;
+        weight[i] = i + YOUNG >= n ? 1 : 1 / (double)n + age * (1 - 1 / (double)n);
+    }
+}
+
+/* The density of those trials of one side that have the group. */
+static void side_density(struct parzen *z, const struct search *s, const struct sides *sides, bool below, const struct group *g)
+{
+    const double **x CLEANUP_FREE = x_calloc(s->n_history + 1, sizeof *x);
+    double *weight CLEANUP_FREE = x_calloc(s->n_history + 1, sizeof *weight);
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_history; i++)
+        if (sides->below[i] == below && !isnan(s->history[i].x[g->dims[0]]))
+            x[n++] = s->history[i].x;
+    set_weights(weight, n);
+    parzen_init(z, s->problem, g->dims, g->d, x, weight, n);
+}
+
+/* --- candidates */
+
+struct hunt {
+    const struct search *s;
+    const struct seen *seen;
+    struct groups groups;
+    struct parzen *good, *bad; /* of each group */
+    struct rng rng;
+    double *x, **point; /* candidates */
+    size_t n, cap;
+};
+
+static void hunt_init(struct hunt *h, const struct search *s, const struct seen *seen, const struct sides *sides)
+{
+    size_t wanted = (size_t)settings_get(s->settings, "n_candidates");
+    *h = (struct hunt){.s = s, .seen = seen, .rng = rng_new(s->seed, RNG_CANDIDATE, (uint64_t)s->cursor)};
+    h->cap = wanted ? wanted : s->problem->n_dims > MANY_DIMS ? 64 : 24;
+    groups_init(&h->groups, s);
+    h->good = x_calloc(h->groups.n + 1, sizeof *h->good);
+    h->bad = x_calloc(h->groups.n + 1, sizeof *h->bad);
+    for (size_t k = 0; k < h->groups.n; k++) {
+        side_density(&h->good[k], s, sides, true, &h->groups.list[k]);
+        side_density(&h->bad[k], s, sides, false, &h->groups.list[k]);
+        h->groups.list[k].score = x_calloc(h->cap, sizeof(double));
+    }
+    size_t d = (size_t)s->problem->n_dims;
+    h->x = x_calloc(h->cap * d, sizeof *h->x);
+    h->point = x_calloc(h->cap, sizeof *h->point);
+    for (size_t i = 0; i < h->cap; i++)
+        h->point[i] = h->x + i * d;
+}
+
+static void hunt_release(struct hunt *h)
+{
+    for (size_t k = 0; k < h->groups.n; k++) {
+        parzen_release(&h->good[k]);
+        parzen_release(&h->bad[k]);
+    }
+    free(h->good);
+    free(h->bad);
+    groups_release(&h->groups);
+    free(h->x);
+    free(h->point);
+}
+
+static bool acceptable(const struct hunt *h, const double *x)
+{
+    const struct problem *p = h->s->problem;
+    return (!p->feasible || p->feasible(p->ctx, x)) && !seen_has(h->seen, p, x);
+}
+
+static void draw_candidates(struct hunt *h)
+{
+    const struct problem *p = h->s->problem;
+    h->n = 0;
+    for (size_t i = 0; i < h->cap * DRAWS_A_CANDIDATE && h->n < h->cap; i++) {
+        double *x = h->point[h->n];
+        for (int k = 0; k < p->n_dims; k++)
+            x[k] = 0.5; /* those without a choice */
+        for (size_t k = 0; k < h->groups.n; k++)
+            parzen_draw(&h->good[k], &h->rng, x);
+        p->snap(p->ctx, x);
+        h->n += acceptable(h, x);
+    }
+}
+
+/* ln l - ln g of one group for every candidate; -INFINITY where it is inactive. */
+static void score_group(struct hunt *h, size_t k)
+{
+    struct group *g = &h->groups.list[k];
+    const double **x CLEANUP_FREE = x_calloc(h->n + 1, sizeof *x);
+    double *good CLEANUP_FREE = x_calloc(h->n + 1, sizeof *good), *bad CLEANUP_FREE = x_calloc(h->n + 1, sizeof *bad);
+    size_t n = 0;
+    for (size_t i = 0; i < h->n; i++)
+        if (!isnan(h->point[i][g->dims[0]]))
+            x[n++] = h->point[i];
+    parzen_log_density(&h->good[k], x, n, good);
+    parzen_log_density(&h->bad[k], x, n, bad);
+    for (size_t i = h->n; i-- > 0;)
+        g->score[i] = isnan(h->point[i][g->dims[0]]) ? -INFINITY : (n--, good[n] - bad[n]);
+}
+
+static size_t best_of(const double *score, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (score[i] > score[best])
+            best = i;
+    return best;
+}
+
+/* The best part of every group put together; if that may not be, the candidate whose parts are best on the whole. */
+static double choose(struct hunt *h, double *x)
+{
+    const struct problem *p = h->s->problem;
+    double *total CLEANUP_FREE = x_calloc(h->n, sizeof *total), sum = 0;
+    memcpy(x, h->point[0], (size_t)p->n_dims * sizeof *x);
+    for (size_t k = 0; k < h->groups.n; k++) {
+        struct group *g = &h->groups.list[k];
+        score_group(h, k);
+        size_t best = best_of(g->score, h->n);
+        for (size_t q = 0; q < g->d; q++)
+            x[g->dims[q]] = h->point[best][g->dims[q]];
+        for (size_t i = 0; i < h->n; i++)
+            total[i] += isinf(g->score[i]) ? 0 : g->score[i];
+    }
+    p->snap(p->ctx, x);
+    if (acceptable(h, x)) {
+        for (size_t k = 0; k < h->groups.n; k++)
+            if (!isnan(x[h->groups.list[k].dims[0]]))
+                sum += h->groups.list[k].score[best_of(h->groups.list[k].score, h->n)];
+        return sum;
+    }
+    size_t best = best_of(total, h->n);
+    memcpy(x, h->point[best], (size_t)p->n_dims * sizeof *x);
+    return total[best];
+}
+
+static bool ask_densities(const struct search *s, const struct seen *seen, const struct ranking *r, struct suggestion *out)
+{
+    struct sides sides;
+    struct hunt h;
+    sides_init(&sides, s, r);
+    hunt_init(&h, s, seen, &sides);
+    for (int i = 0; i < ROUNDS && h.n == 0; i++)
+        draw_candidates(&h);
+    if (h.n > 0) {
+        out->acquisition = choose(&h, out->x);
+        out->cursor = s->cursor + 1;
+        (void)snprintf(out->how, sizeof out->how, "Parzen estimator");
+        (void)snprintf(out->note, sizeof out->note, "best of %zu draws from the density of the %zu best trials, against that of the %zu others",
+                       h.n, sides.n_below, sides.n_above);
+    }
+    bool found = h.n > 0;
+    hunt_release(&h);
+    free(sides.below);
+    return found;
+}
+
+static enum err suggest(const struct search *s, void **cache, struct suggestion *out, struct error *error)
+{
+    (void)cache;
+    struct seen seen;
+    struct ranking ranking;
+    seen_init(&seen, s);
+    ranking_init(&ranking, s, MOST_BELOW);
+    const size_t n_startup = (size_t)settings_get(s->settings, "n_startup_trials");
+    const char *how = "initial design";
+    enum err err = OK;
+    /* half of the first trials must have ended: the densities need something to tell good from bad by */
+    bool ready = s->n_history >= n_startup && 2 * ranking.n >= n_startup;
+    if (ready)
+        how = "spread"; /* if all that the densities offer was seen */
+    if (!ready || !ask_densities(s, &seen, &ranking, out))
+        err = fresh_point(s, &seen, how, out, error);
+    ranking_release(&ranking);
+    seen_release(&seen);
+    return err;
+}
+
+const struct algorithm algorithm_tpe = {
+    .name = "tpe",
+    .title = "Parzen estimator (TPE)",
+    .about = "Tree-structured Parzen estimator (Bergstra et al. 2011), multivariate (Falkner et al. 2018), with groups for conditions.",
+    .settings = settings,
+    .needs_history = true,
+    .is_slow = true,
+    .suggest = suggest,
+};
