@@ -6,11 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-static json_t *origin_json(const struct algorithm *a, const struct suggestion *s)
+static json_t *origin_json(const struct plan *p, const struct suggestion *s)
 {
-    json_t *o = json_pack("{s:s, s:s}", "by", a->name, "how", s->how);
-    if (!isnan(s->expected)) {
-        (void)json_object_set_new(o, "expected", number_json(s->expected));
+    json_t *o = json_pack("{s:s, s:s}", "by", p->algorithm->name, "how", s->how);
+    if (!isnan(s->expected)) { /* in the user's sense again */
+        (void)json_object_set_new(o, "expected", number_json(objective_rank(&p->spec->objectives[0], s->expected)));
         (void)json_object_set_new(o, "deviation", number_json(s->deviation));
     }
     if (!isnan(s->acquisition))
@@ -33,7 +33,7 @@ enum err suggest_inline(struct core *c, struct live *l, double *x, json_t **orig
         return err;
     l->row->cursor = s.cursor;
     l->dirty = true;
-    *origin = origin_json(p->algorithm, &s);
+    *origin = origin_json(p, &s);
     atomic_fetch_add(&c->n_suggestions, 1);
     return OK;
 }
@@ -153,7 +153,7 @@ static void suggest_run(struct job *job)
         result->code = algorithm_suggest(s->plan->algorithm, &search, s->cache, &out, &result->error);
         result->cursor = out.cursor;
         if (!result->code)
-            result->origin = origin_json(s->plan->algorithm, &out);
+            result->origin = origin_json(s->plan, &out);
     }
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
     atomic_fetch_add(&c->n_suggestions, 1);
