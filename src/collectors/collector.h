@@ -31,7 +31,7 @@ struct collector {
      * (then what the filters match). Returns NULL with problems under /run/metrics (bad regex, groups missing). */
     void *(*open)(const json_t *config, const char *const *metrics, struct problems *problems);
     void (*feed)(void *parser, const char *data, size_t len, bool end, collector_sink *sink, void *arg);
-    char *(*save)(const void *parser);                 /* small JSON, malloced: counters and the unfinished line's length */
+    char *(*save)(const void *parser);                 /* small JSON, malloced: counters and the unfinished line */
     void (*restore)(void *parser, const char *saved);
     void (*close)(void *parser);
 };
