@@ -159,7 +159,7 @@ static enum err apply_one(struct core *c, struct command *command, struct error 
     if (is_fatal(err))
         return err;
     if (how == APPLIED_PARK) {
-        command->item.next = &c->to_park->item;
+        command->item.next = (struct queue_item *)c->to_park;
         c->to_park = command;
     } else {
         answer(c, command, err, error);
@@ -311,7 +311,7 @@ static enum err run_batch(struct core *c, struct command *commands, bool deadlin
         err = apply_one(c, command, &mistake);
         if (err) { /* it comes back with the others */
             *error = mistake;
-            command->item.next = &next->item;
+            command->item.next = (struct queue_item *)next;
             next = command;
         }
     }

@@ -146,9 +146,12 @@ class Service:
             "state!=SUCCEEDED AND state!=FAILED AND state!=CANCELLED")).json["experiments"], "experiments to end")
 
     def close(self):
-        if self.process.poll() is None:
-            self.stop_experiments()
-            self.stop()
+        """Fails if the service died: what it said last is worth more than what its clients saw."""
+        if self.process.poll() is not None:
+            raise AssertionError(f"the service ended by itself with {self.process.returncode}: {self.said()[-6000:]}")
+        self.stop_experiments()
+        code, said = self.stop()
+        assert code == 0, f"the service ended with {code}: {said[-6000:]}"
         if self.own_data:
             shutil.rmtree(self.data, ignore_errors=True)
 
