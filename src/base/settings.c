@@ -137,7 +137,7 @@ static json_t *value_json(const struct setting *t, double value)
     case SETTING_INT:
         return json_integer((json_int_t)value);
     case SETTING_FLOAT:
-        return json_real(value);
+        return json_real(value); /* NULL for a NAN: not set, and so left out */
     }
     return NULL;
 }
@@ -155,7 +155,7 @@ json_t *settings_schema(const struct setting *table)
     static const char *const types[] = {"integer", "number", "boolean", "string"};
     json_t *properties = json_object();
     for (; table && table->name; table++) {
-        json_t *p = json_pack("{s:s, s:s, s:o}", "type", types[table->type], "description", table->help,
+        json_t *p = json_pack("{s:s, s:s, s:o*}", "type", types[table->type], "description", table->help,
                               "default", value_json(table, table->def));
         if (table->type == SETTING_CHOICE) {
             json_t *list = json_array();

@@ -11,7 +11,7 @@ enum setting_type { SETTING_INT, SETTING_FLOAT, SETTING_BOOL, SETTING_CHOICE };
 struct setting {
     const char *name;           /* NULL ends a table */
     enum setting_type type;
-    double def, min, max;       /* BOOL: def 0 or 1; CHOICE: def is an index into choices */
+    double def, min, max;       /* BOOL: def 0 or 1; CHOICE: def is an index into choices; FLOAT: NAN = not set */
     const char *const *choices; /* CHOICE: NULL-ended names */
     const char *help;           /* one line */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Changes of experiments that are asked for. */
 #include "base/id.h"
+#include "base/json_text.h"
 #include "core/state.h"
 
 #include <math.h>
@@ -60,10 +61,10 @@ static enum err create(struct core *c, struct command *command, struct spec *spe
     id_new(c->now, uid);
     id_short(uid, short_id, 6);
     (void)snprintf(made_up, sizeof made_up, "experiment-%s", short_id);
-    char *labels CLEANUP_FREE = json_dumps(spec->labels, JSON_COMPACT), *annotations CLEANUP_FREE = json_dumps(spec->annotations, JSON_COMPACT);
+    char *labels CLEANUP_FREE = json_text(spec->labels), *annotations CLEANUP_FREE = json_text(spec->annotations);
     const char *name = *spec->name ? spec->name : made_up;
     (void)json_object_set_new(spec->document, "name", json_string(name));
-    char *text CLEANUP_FREE = json_dumps(spec->document, JSON_COMPACT);
+    char *text CLEANUP_FREE = json_text(spec->document);
     struct experiment fresh = {.uid = uid,
                                .project = command->project,
                                .name = name,
@@ -184,7 +185,7 @@ static enum err patch_texts(struct live *l, json_t *document, const char *name, 
                 (void)json_object_set(merged, key, item);
         }
     (void)json_object_set(document, name, merged);
-    char *text CLEANUP_FREE = is_note ? x_strdup(json_string_value(merged)) : json_dumps(merged, JSON_COMPACT);
+    char *text CLEANUP_FREE = is_note ? x_strdup(json_string_value(merged)) : json_text(merged);
     set_text(is_note ? &l->row->note : !strcmp(name, "labels") ? &l->row->labels : &l->row->annotations, text);
     json_decref(merged);
     return OK;
@@ -223,7 +224,7 @@ enum err apply_experiment_patch(struct core *c, struct command *command, enum ap
         err = refuse_problems(command, &problems, error);
     problems_release(&problems);
     if (!err) {
-        char *text CLEANUP_FREE = json_dumps(spec->document, JSON_COMPACT);
+        char *text CLEANUP_FREE = json_text(spec->document);
         set_text(&l->row->spec, text);
         plan_unref(l->plan); /* a job under way holds its own */
         l->plan = plan_new(spec);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Rows, counts and events of a change: every change of state goes through here, so that an event is never forgotten. */
+#include "base/json_text.h"
 #include "core/state.h"
 
 #include <string.h>
 
 enum err record(struct core *c, struct live *l, struct trial *t, const char *kind, json_t *data, struct error *error)
 {
-    char *text CLEANUP_FREE = data ? json_dumps(data, JSON_COMPACT) : NULL;
+    char *text CLEANUP_FREE = json_text(data);
     json_decref(data);
     struct event e = {.time_ms = c->now,
                       .experiment_id = l->id,

@@ -5,6 +5,8 @@
 #include <float.h>
 #include <gsl/gsl_cdf.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #define TAIL 1e-6       /* how near u comes to an end that is at infinity */
 #define STEP_SLACK 1e-9 /* of a step: (max - min) / step is never exact */
@@ -125,10 +127,21 @@ double param_u(const struct param *p, double value)
     return param_clamp(p, (to_scale(p, value) - p->from) / p->width);
 }
 
+/* Ten digits of what matters, so that people read 0.0316 and not 0.031622776601683791: of the value, or of the range where that is finer. */
+static double rounded(const struct param *p, double value)
+{
+    char text[40];
+    double span = p->max - p->min, digits = 10;
+    if (isfinite(span) && fabs(value) > span)
+        digits += ceil(log10(fabs(value) / span));
+    (void)snprintf(text, sizeof text, "%.*g", (int)fmin(digits, 17), value);
+    return strtod(text, NULL);
+}
+
 double param_value(const struct param *p, double u)
 {
     u = param_clamp(p, u);
     if (u == 0 || u == 1) /* the ends themselves, which rounding would miss */
         return u == 0 ? p->min : p->max;
-    return clamp(from_scale(p, p->from + u * p->width), p->min, p->max);
+    return clamp(rounded(p, from_scale(p, p->from + u * p->width)), p->min, p->max);
 }

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/problems.h"
@@ -152,9 +153,27 @@ static void a_trial_token_proves_its_attempt_and_nothing_else(void **state)
     assert_false(trial_token_read("secret", "hone_t.", back, &trial, &attempt));
 }
 
+static void kept_json_has_no_more_digits_than_it_needs(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"lr\": 0.1, \"n\": 3}", "{\"lr\":0.1,\"n\":3}"},
+        {"[1e-05, 0.30000000000000004]", "[1.0000000000000001e-5,0.30000000000000004]"}, /* one that needs 17 */
+        {"0.5", "0.5"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        json_t *value = json_loads(cases[i][0], JSON_DECODE_ANY, NULL);
+        char *text CLEANUP_FREE = json_text(value);
+        assert_string_equal(text, cases[i][1]);
+        json_decref(value);
+    }
+    assert_null(json_text(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kept_json_has_no_more_digits_than_it_needs),
         cmocka_unit_test(buf_keeps_its_limit_and_stays_ended), cmocka_unit_test(pointers_are_shown_dotted),
         cmocka_unit_test(a_typo_is_guessed_and_nonsense_is_not), cmocka_unit_test(settings_fill_defaults_and_name_what_is_wrong),
         cmocka_unit_test(a_pool_runs_all_before_it_ends), cmocka_unit_test(a_queue_gives_in_order_and_says_when_it_is_done),
