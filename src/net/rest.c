@@ -5,9 +5,8 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "net/curl_lib.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -25,7 +24,7 @@ enum {
 #define DEFAULT_LIMIT ((size_t)64 << 20)
 
 struct rest {
-    CURL *curl;
+    CURL *curl; /* NULL: no libcurl is installed, and every call says so */
     char *url, *token, *socket, *ca_file, *cert_file, *key_file;
     bool insecure, idempotency_keys, direct; /* direct: no proxy */
     int retries;
@@ -43,13 +42,6 @@ struct attempt {
     void *ctx;
     bool started, ended;    /* the stream's reader was given something; had enough */
 };
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-
-static void curl_setup(void)
-{
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 static char *copy(const char *s)
 {
@@ -69,7 +61,6 @@ static bool loopback(const char *url)
 
 struct rest *rest_new(const struct rest_config *config)
 {
-    (void)pthread_once(&curl_once, curl_setup);
     struct rest *r = X_NEW(struct rest);
     size_t len = strlen(config->url);
     while (len && config->url[len - 1] == '/')
@@ -85,8 +76,7 @@ struct rest *rest_new(const struct rest_config *config)
     r->retries = config->retries;
     r->cancelled = config->cancelled;
     r->direct = config->socket || loopback(config->url);
-    r->curl = curl_easy_init();
-    if (!r->curl)
+    if (curl_lib_load() && !(r->curl = curl_easy_init()))
         abort(); /* out of memory, as in base/mem.c */
     return r;
 }
@@ -95,7 +85,8 @@ void rest_free(struct rest *r)
 {
     if (!r)
         return;
-    curl_easy_cleanup(r->curl);
+    if (r->curl)
+        curl_easy_cleanup(r->curl);
     free(r->url);
     if (r->token)
         explicit_bzero(r->token, strlen(r->token));
@@ -404,6 +395,8 @@ static bool pause_before(const struct attempt *a, int n, int64_t deadline)
 static enum err run(struct attempt *a, struct error *error)
 {
     const struct rest_request *q = a->request;
+    if (!a->rest->curl)
+        return err_set(error, ERR_UNSUPPORTED, "NO_LIBCURL", "libcurl is not installed, and no service can be called without it; install libcurl3-gnutls or libcurl4");
     CLEANUP_FREE char *text = q->body ? json_dumps(q->body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     const char *data = text ? text : q->data;
     size_t len = text ? strlen(text) : q->data_len;
