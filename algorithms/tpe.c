@@ -131,7 +131,7 @@ static void side_density(struct parzen *z, const struct search *s, const struct 
         if (sides->below[i] == below && !isnan(s->history[i].x[g->dims[0]]))
             x[n++] = s->history[i].x;
     set_weights(weight, n);
-    parzen_init(z, s->problem, g->dims, g->d, x, weight, n);
+    parzen_init(z, below ? PARZEN_SHARP : PARZEN_SMOOTH, s->problem, g->dims, g->d, x, weight, n);
 }
 
 /* --- candidates */

@@ -12,6 +12,8 @@
 
 #define LN_SQRT_2PI 0.91893853320467274178
 #define FINE 0.1       /* cell widths below this part of a deviation are integrated by the midpoint, corrected */
+#define SHARPNESS 0.75 /* of the distance to the farther neighbour */
+#define SMOOTHNESS 0.2 /* deviation for a single point, of the interval */
 #define NEGLIGIBLE 40  /* of ln density below the largest component */
 
 struct parzen_axis {
@@ -38,9 +40,6 @@ static int by_place(const void *pa, const void *pb)
     return (a->at > b->at) - (a->at < b->at);
 }
 
-#ifdef SCOTT
-static double scott(size_t n, size_t d) { return fmin(fmax(0.2 * pow((double)(n > 2 ? n - 1 : 1), -1.0 / ((double)d + 4)), 1.0 / fmin(100, 1 + (double)n)), 1); }
-#endif
 /* The distance to the farther neighbour; at the ends to the only one, the end of the interval being farther only from a lonely point. */
 static double reach(const struct place *sorted, size_t k, size_t n)
 {
@@ -73,22 +72,18 @@ static void find_same(struct parzen_axis *a, const struct place *sorted, size_t 
 }
 
 /* n components for points and one for the prior: a normal in the middle, as wide as the interval. */
-static void number_axis(struct parzen_axis *a, int dim, const double *const *x, size_t n, size_t d)
+static void number_axis(struct parzen_axis *a, enum parzen_width width, int dim, const double *const *x, size_t n, size_t d)
 {
     struct place *sorted CLEANUP_FREE = x_calloc(n + 1, sizeof *sorted);
     for (size_t i = 0; i < n; i++)
         sorted[i] = (struct place){x[i][dim], i};
     qsort(sorted, n, sizeof *sorted, by_place);
     const double least = 1 / fmin(100, 2 + (double)n);
+    const double common = fmax(SMOOTHNESS * pow(fmax((double)n, 1), -1 / ((double)d + 4)), least);
     for (size_t k = 0; k < n; k++) {
         size_t i = sorted[k].at;
         a->mean[i] = sorted[k].u;
-        a->deviation[i] = fmin(fmax(reach(sorted, k, n), least), 1);
-#ifdef SCOTT
-        a->deviation[i] = scott(n+1, d);
-#else
-        (void)d;
-#endif
+        a->deviation[i] = width == PARZEN_SHARP ? fmin(SHARPNESS * fmax(reach(sorted, k, n), least), 1) : common;
     }
     a->mean[n] = 0.5;
     a->deviation[n] = 1;
@@ -112,7 +107,7 @@ static void category_axis(struct parzen_axis *a, const struct problem *p, int di
     a->log_prior = -log(k);
 }
 
-void parzen_init(struct parzen *z, const struct problem *p, const int *dims, size_t d, const double *const *x, const double *weight, size_t n)
+void parzen_init(struct parzen *z, enum parzen_width width, const struct problem *p, const int *dims, size_t d, const double *const *x, const double *weight, size_t n)
 {
     *z = (struct parzen){.p = p, .dims = dims, .d = d, .n = n + 1};
     z->log_weight = array_new(n + 1);
@@ -136,7 +131,7 @@ void parzen_init(struct parzen *z, const struct problem *p, const int *dims, siz
         if (a->dim->kind == DIM_CATEGORICAL)
             category_axis(a, p, dims[k], x, n);
         else
-            number_axis(a, dims[k], x, n, d);
+            number_axis(a, width, dims[k], x, n, d);
     }
 }
 

@@ -18,8 +18,12 @@ struct parzen {
     struct parzen_axis *axes; /* d of them */
 };
 
+/* How wide the normals are: as far as the neighbours are from each, which follows what is good closely (Bergstra et al. 2011); or all
+ * alike by the number of points and dimensions (Scott 1992), which takes no notice of gaps: where nobody looked is not bad. */
+enum parzen_width { PARZEN_SHARP, PARZEN_SMOOTH };
+
 /* Of n points, all with a coordinate in each of `dims`, and their weights. p and dims must outlive it. */
-void parzen_init(struct parzen *z, const struct problem *p, const int *dims, size_t d, const double *const *x, const double *weight, size_t n);
+void parzen_init(struct parzen *z, enum parzen_width width, const struct problem *p, const int *dims, size_t d, const double *const *x, const double *weight, size_t n);
 void parzen_release(struct parzen *z);
 
 void parzen_draw(const struct parzen *z, struct rng *r, double *x); /* sets x[dims[.]], not snapped */
