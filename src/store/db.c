@@ -55,15 +55,20 @@ static const struct {
     enum err code;
     const char *name, *text;
 } meanings[] = {
-    {SQLITE_FULL, ERR_STORAGE, "DISK_FULL", "the disk is full: make room where the data directory is; what was not answered was not kept"},
+    {SQLITE_FULL, ERR_STORAGE, "DISK_FULL",
+     "the disk is full: make room where the data directory is; what was not answered was not kept"},
     {SQLITE_IOERR, ERR_STORAGE, "DISK_ERROR", "the disk does not read or write: look at the system's log"},
-    {SQLITE_READONLY, ERR_STORAGE, "DATABASE_READ_ONLY", "the database cannot be written: look at the rights of the data directory, its files and its disk"},
-    {SQLITE_CANTOPEN, ERR_STORAGE, "DATABASE_CANNOT_OPEN", "a file of the database cannot be opened: look at the rights of the data directory and the limit of open files"},
+    {SQLITE_READONLY, ERR_STORAGE, "DATABASE_READ_ONLY",
+     "the database cannot be written: look at the rights of the data directory, its files and its disk"},
+    {SQLITE_CANTOPEN, ERR_STORAGE, "DATABASE_CANNOT_OPEN",
+     "a file of the database cannot be opened: look at the rights of the data directory and the limit of open files"},
     {SQLITE_BUSY, ERR_STORAGE, "DATABASE_LOCKED", "another program holds the database: end it, then ask again"},
     {SQLITE_LOCKED, ERR_STORAGE, "DATABASE_LOCKED", "another program holds the database: end it, then ask again"},
     {SQLITE_PROTOCOL, ERR_STORAGE, "DATABASE_LOCKED", "another program holds the database: end it, then ask again"},
-    {SQLITE_CORRUPT, ERR_STORAGE, "DATABASE_CORRUPT", "the database is damaged: put a backup in its place, or rescue it with the sqlite3 tool's .recover"},
-    {SQLITE_NOTADB, ERR_STORAGE, "DATABASE_CORRUPT", "the file is not a database: put a backup in its place, or move it away to begin anew"},
+    {SQLITE_CORRUPT, ERR_STORAGE, "DATABASE_CORRUPT",
+     "the database is damaged: put a backup in its place, or rescue it with the sqlite3 tool's .recover"},
+    {SQLITE_NOTADB, ERR_STORAGE, "DATABASE_CORRUPT",
+     "the file is not a database: put a backup in its place, or move it away to begin anew"},
     {SQLITE_CONSTRAINT_UNIQUE, ERR_CONFLICT, "ALREADY_EXISTS", "it exists already"},
     {SQLITE_CONSTRAINT_PRIMARYKEY, ERR_CONFLICT, "ALREADY_EXISTS", "it exists already"},
     {SQLITE_CONSTRAINT_ROWID, ERR_CONFLICT, "ALREADY_EXISTS", "it exists already"},
@@ -83,7 +88,8 @@ static enum err meaning(int rc, const char *path, const char *message, int syste
 enum err db_error(struct db *db, struct error *error)
 {
     const char *path = sqlite3_db_filename(db->handle, "main");
-    return meaning(sqlite3_extended_errcode(db->handle), path ? path : "the database", sqlite3_errmsg(db->handle), sqlite3_system_errno(db->handle), error);
+    return meaning(sqlite3_extended_errcode(db->handle), path ? path : "the database", sqlite3_errmsg(db->handle), sqlite3_system_errno(db->handle),
+                   error);
 }
 
 /* --- statements */
@@ -91,6 +97,7 @@ enum err db_error(struct db *db, struct error *error)
 static enum err prepared(struct db *db, enum sql id, sqlite3_stmt **out, struct error *error)
 {
     sqlite3_stmt **kept = &db->statements[id];
+    *out = NULL;
     if (!*kept && sqlite3_prepare_v3(db->handle, sql_texts[id], -1, SQLITE_PREPARE_PERSISTENT, kept, NULL))
         return db_error(db, error);
     if (sqlite3_stmt_busy(*kept))
@@ -99,42 +106,43 @@ static enum err prepared(struct db *db, enum sql id, sqlite3_stmt **out, struct 
     return OK;
 }
 
-static int bind_one(sqlite3_stmt *st, int i, char type, va_list *ap)
-{
-    int64_t number;
-    const void *bytes;
-    switch (type) {
-    case 'i':
-        return sqlite3_bind_int64(st, i, va_arg(*ap, int64_t));
-    case 'm':
-        number = va_arg(*ap, int64_t);
-        return number ? sqlite3_bind_int64(st, i, number) : sqlite3_bind_null(st, i);
-    case 'r':
-        return sqlite3_bind_double(st, i, va_arg(*ap, double)); /* binds NaN as NULL */
-    case 't':
-        return sqlite3_bind_text(st, i, va_arg(*ap, const char *), -1, SQLITE_STATIC);
-    case 'b':
-        bytes = va_arg(*ap, const void *);
-        return sqlite3_bind_blob64(st, i, bytes, va_arg(*ap, size_t), SQLITE_STATIC);
-    default:
-        return sqlite3_bind_null(st, i);
-    }
-}
-
-static enum err use(struct db *db, enum sql id, sqlite3_stmt **out, struct error *error, const char *types, va_list *ap)
+static enum err use(struct db *db, enum sql id, sqlite3_stmt **out, struct error *error, const char *types, va_list ap)
 {
     enum err err = prepared(db, id, out, error);
-    for (int i = 0; !err && types[i]; i++)
-        if (bind_one(*out, i + 1, types[i], ap))
-            err = db_error(db, error);
-    return err;
+    int rc = SQLITE_OK;
+    for (int i = 1; !err && !rc && types[i - 1]; i++) {
+        int64_t number;
+        const void *bytes;
+        switch (types[i - 1]) {
+        case 'i':
+            rc = sqlite3_bind_int64(*out, i, va_arg(ap, int64_t));
+            break;
+        case 'm':
+            number = va_arg(ap, int64_t);
+            rc = number ? sqlite3_bind_int64(*out, i, number) : sqlite3_bind_null(*out, i);
+            break;
+        case 'r':
+            rc = sqlite3_bind_double(*out, i, va_arg(ap, double)); /* binds NaN as NULL */
+            break;
+        case 't':
+            rc = sqlite3_bind_text(*out, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+            break;
+        case 'b':
+            bytes = va_arg(ap, const void *);
+            rc = sqlite3_bind_blob64(*out, i, bytes, va_arg(ap, size_t), SQLITE_STATIC);
+            break;
+        default:
+            return err_set(error, ERR_INTERNAL, "DATABASE", "no such parameter type: %c", types[i - 1]);
+        }
+    }
+    return rc ? db_error(db, error) : err;
 }
 
 enum err db_use(struct db *db, enum sql id, sqlite3_stmt **out, struct error *error, const char *types, ...)
 {
     va_list ap;
     va_start(ap, types);
-    enum err err = use(db, id, out, error, types, &ap);
+    enum err err = use(db, id, out, error, types, ap);
     va_end(ap);
     return err;
 }
@@ -144,7 +152,7 @@ enum err db_run(struct db *db, enum sql id, int *changed, struct error *error, c
     sqlite3_stmt *st;
     va_list ap;
     va_start(ap, types);
-    enum err err = use(db, id, &st, error, types, &ap);
+    enum err err = use(db, id, &st, error, types, ap);
     va_end(ap);
     if (err)
         return err;
@@ -305,13 +313,16 @@ static enum err check_version(struct db *db, const char *path, int64_t *version,
     if (err)
         return err;
     if (n_tables && application != APPLICATION_ID)
-        return err_set(error, ERR_STORAGE, "DATABASE_CORRUPT", "%s is a database of another program: move it away, or name another data directory", path);
+        return err_set(error, ERR_STORAGE, "DATABASE_CORRUPT",
+                       "%s is a database of another program: move it away, or name another data directory", path);
     if (*version > (int64_t)ARRAY_LEN(migrations))
         return err_set(error, ERR_UNSUPPORTED, "DATABASE_NEWER",
-                       "%s was written by a newer version of hone (its schema is %lld, this one knows %d): install that version, or put a backup in its place", path,
-                       (long long)*version, (int)ARRAY_LEN(migrations));
+                       "%s was written by a newer version of hone (its schema is %lld, this one knows %d): install that version, or put a "
+                       "backup in its place",
+                       path, (long long)*version, (int)ARRAY_LEN(migrations));
     if (sqlite3_db_readonly(db->handle, "main"))
-        return err_set(error, ERR_STORAGE, "DATA_DIR_READ_ONLY", "%s cannot be written by this user: change its rights or owner, or name another data directory", path);
+        return err_set(error, ERR_STORAGE, "DATA_DIR_READ_ONLY",
+                       "%s cannot be written by this user: change its rights or owner, or name another data directory", path);
     return OK;
 }
 
@@ -342,7 +353,9 @@ static enum err open_writer(struct store *s, struct error *error)
     if (!err)
         err = check_version(s->writer, s->path, &version, error);
     if (!err)
-        err = execute(s->writer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = " WAL_KEPT_BYTES, error);
+        err = execute(s->writer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
+                                 "PRAGMA journal_size_limit = " WAL_KEPT_BYTES,
+                      error);
     if (err)
         return err;
     (void)sqlite3_wal_hook(s->writer->handle, count_frames, s->writer); /* takes the place of the checkpoint inside a commit */
@@ -355,7 +368,8 @@ static enum err refuse_dir(const char *path, struct error *error)
 {
     int e = errno;
     if (e == EACCES || e == EPERM || e == EROFS)
-        return err_set(error, ERR_STORAGE, "DATA_DIR_READ_ONLY", "%s cannot be written by this user (%s): change its rights or owner, or name another data directory", path, strerror(e));
+        return err_set(error, ERR_STORAGE, "DATA_DIR_READ_ONLY",
+                       "%s cannot be written by this user (%s): change its rights or owner, or name another data directory", path, strerror(e));
     if (e == ENOSPC || e == EDQUOT)
         return err_set(error, ERR_STORAGE, "DISK_FULL", "%s: the disk is full: make room where the data directory is", path);
     return err_set(error, ERR_STORAGE, "DATA_DIR_UNUSABLE", "%s cannot be used (%s): name another data directory", path, strerror(e));
@@ -382,8 +396,8 @@ static enum err refuse_second(const struct store *s, const char *path, int fd, s
     char pid[24] = "";
     ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
     pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
-    return err_set(error, ERR_CONFLICT, "DATA_DIR_IN_USE", "the data directory %s is in use by process %s (%s): stop it, or name another data directory", s->dir,
-                   *pid ? pid : "(not known)", path);
+    return err_set(error, ERR_CONFLICT, "DATA_DIR_IN_USE",
+                   "the data directory %s is in use by process %s (%s): stop it, or name another data directory", s->dir, *pid ? pid : "(not known)", path);
 }
 
 /* The lock is the kernel's and ends with the process, however it ends; the file only says whose it is. */

@@ -19,16 +19,16 @@ enum sql {
 
 struct db {
     sqlite3 *handle;
-    struct db *next;     /* in the free list */
-    int wal_frames;      /* in the log after the last commit, 0 for a reader */
-    int checkpointed;    /* frames of it when it was last copied to the database */
+    struct db *next;  /* in the free list */
+    int wal_frames;   /* in the log after the last commit, 0 for a reader */
+    int checkpointed; /* frames of it when it was last copied to the database */
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
 const char *sql_text(enum sql id);
 
 /* Compiles (once) and binds. `types` has a letter a parameter: i int64_t, m int64_t with 0 stored as NULL, r double with NaN as NULL,
- * t text or NULL, b bytes (const void *, size_t) or NULL, - left as NULL without an argument. */
+ * t text or NULL, b bytes (const void *, size_t) or NULL. */
 enum err db_use(struct db *db, enum sql id, sqlite3_stmt **out, struct error *error, const char *types, ...);
 
 /* A statement without rows. *changed (may be NULL): how many rows it changed. */

@@ -9,15 +9,17 @@ _Static_assert(TRIAL_STATE_COUNT == 11, "a new state of trials is a new column o
 
 static enum err name_taken(enum err err, const struct experiment *e, struct error *error)
 {
-    return err != ERR_CONFLICT ? err
-                               : err_set(error, err, "EXPERIMENT_EXISTS", "project %s has an experiment %s already: take another name, or delete that one", e->project, e->name);
+    if (err != ERR_CONFLICT)
+        return err;
+    return err_set(error, err, "EXPERIMENT_EXISTS", "project %s has an experiment %s already: take another name, or delete that one", e->project,
+                   e->name);
 }
 
 enum err experiment_insert(struct db *db, struct experiment *e, struct error *error)
 {
-    enum err err = db_run(db, SQL_EXPERIMENT_INSERT, NULL, error, "ttttttiiimriiimmiiiiiiiiiii", e->uid, e->project, e->name, experiment_state_name(e->state), e->reason,
-                          e->message, e->seed, e->cursor, e->n_trials, e->best_number, e->best_value, e->revision, e->create_ms, e->update_ms, e->start_ms,
-                          e->end_ms, COUNTS(e->counts));
+    enum err err = db_run(db, SQL_EXPERIMENT_INSERT, NULL, error, "ttttttiiimriiimmiiiiiiiiiii", e->uid, e->project, e->name,
+                          experiment_state_name(e->state), e->reason, e->message, e->seed, e->cursor, e->n_trials, e->best_number, e->best_value,
+                          e->revision, e->create_ms, e->update_ms, e->start_ms, e->end_ms, COUNTS(e->counts));
     if (err)
         return name_taken(err, e, error);
     e->id = sqlite3_last_insert_rowid(db->handle);
@@ -37,8 +39,9 @@ static enum err missing_id(int64_t id, struct error *error)
 enum err experiment_update(struct db *db, const struct experiment *e, struct error *error)
 {
     int changed = 0;
-    enum err err = db_run(db, SQL_EXPERIMENT_UPDATE, &changed, error, "itttiiimriimmiiiiiiiiiii", e->id, experiment_state_name(e->state), e->reason, e->message,
-                          e->seed, e->cursor, e->n_trials, e->best_number, e->best_value, e->revision, e->update_ms, e->start_ms, e->end_ms, COUNTS(e->counts));
+    enum err err = db_run(db, SQL_EXPERIMENT_UPDATE, &changed, error, "itttiiimriimmiiiiiiiiiii", e->id, experiment_state_name(e->state), e->reason,
+                          e->message, e->seed, e->cursor, e->n_trials, e->best_number, e->best_value, e->revision, e->update_ms, e->start_ms,
+                          e->end_ms, COUNTS(e->counts));
     if (!err && !changed)
         err = missing_id(e->id, error);
     return err ? err : db_run(db, SQL_EXPERIMENT_TEXTS_UPDATE, NULL, error, "itttt", e->id, e->spec, e->labels, e->annotations, e->note);
@@ -46,8 +49,8 @@ enum err experiment_update(struct db *db, const struct experiment *e, struct err
 
 enum err experiment_delete(struct db *db, int64_t id, struct error *error)
 {
-    static const enum sql steps[] = {SQL_EXPERIMENT_BURY,         SQL_EXPERIMENT_DELETE_MEASUREMENTS, SQL_EXPERIMENT_DELETE_ATTEMPTS,
-                                     SQL_EXPERIMENT_DELETE_TRIALS, SQL_EXPERIMENT_DELETE_TEXTS,        SQL_EXPERIMENT_DELETE};
+    static const enum sql steps[] = {SQL_EXPERIMENT_BURY, SQL_EXPERIMENT_DELETE_MEASUREMENTS, SQL_EXPERIMENT_DELETE_ATTEMPTS,
+                                     SQL_EXPERIMENT_DELETE_TRIALS, SQL_EXPERIMENT_DELETE_TEXTS, SQL_EXPERIMENT_DELETE};
     int changed = 0;
     enum err err = OK;
     for (size_t i = 0; i < ARRAY_LEN(steps) && !err; i++)

@@ -34,10 +34,10 @@ struct thinning {
     void *arg;
     struct error *error;
     enum err err;
-    char *metric;        /* of the curve that is being read */
-    int64_t n, i;        /* its length, and where we are */
-    int64_t n_buckets;   /* 0: it is given whole */
-    int64_t bucket;      /* of low and high; -1 = none */
+    char *metric;      /* of the curve that is being read */
+    int64_t n, i;      /* its length, and where we are */
+    int64_t n_buckets; /* 0: it is given whole */
+    int64_t bucket;    /* of low and high; -1 = none */
     struct measurement low, high;
     int64_t low_at, high_at;
     bool stopped;
@@ -169,6 +169,7 @@ static bool add_value(void *arg, sqlite3_stmt *row)
     }
     m->s.n++;
     m->s.last = value;
+    m->s.last_step = sqlite3_column_int64(row, 2);
     m->s.min = fmin(m->s.min, value); /* fmin and fmax pass a NAN over */
     m->s.max = fmax(m->s.max, value);
     if (!isnan(value)) {

@@ -168,10 +168,11 @@ static void compare_member(struct query *q, const char *json, size_t path, const
 
 static enum err compare_json(struct query *q, const struct query_field *field, const char *key, const struct filter *f, struct error *error)
 {
-    size_t path;
+    size_t path = 0;
     bool any = key && f->op == FILTER_HAS && !strcmp(f->text, "*");
     if (!key && f->op != FILTER_HAS)
-        return err_set(error, ERR_INVALID, "UNKNOWN_FIELD", "filter: %s is an object: name a member (%s.NAME), or ask whether it has one (%s:NAME)", field->name, field->name, field->name);
+        return err_set(error, ERR_INVALID, "UNKNOWN_FIELD", "filter: %s is an object: name a member (%s.NAME), or ask whether it has one (%s:NAME)",
+                       field->name, field->name, field->name);
     enum err err = add_path(q, key ? key : f->text, &path, error);
     if (err)
         return err;
@@ -199,7 +200,7 @@ static enum err add_filter(struct query *q, const struct query_noun *noun, const
         if (!err)
             err = add_filter(q, noun, f->right, error);
     } else {
-        const char *key;
+        const char *key = NULL;
         const struct query_field *field = find_field(noun, f->field, &key);
         if (!field)
             return unknown_field(noun, f->field, "filtered", error);
@@ -213,7 +214,7 @@ static enum err add_filter(struct query *q, const struct query_noun *noun, const
 
 static enum err add_key(struct query *q, const struct query_noun *noun, const char *name, bool descending, struct error *error)
 {
-    const char *key;
+    const char *key = NULL;
     const struct query_field *field = find_field(noun, name, &key);
     if (!field || (field->kind == QUERY_JSON && !key))
         return unknown_field(noun, name, "ordered", error);
@@ -221,7 +222,7 @@ static enum err add_key(struct query *q, const struct query_noun *noun, const ch
         return err_set(error, ERR_INVALID, "ORDER_BY", "order_by: at most %d fields", QUERY_MAX_KEYS - 1);
     struct query_key made = {.descending = descending, .nullable = field->nullable || key};
     if (key) {
-        size_t path;
+        size_t path = 0;
         enum err err = add_path(q, key, &path, error);
         if (err)
             return err;
@@ -313,43 +314,38 @@ static char *make_token(const struct query *q, sqlite3_stmt *row)
     return buf_take(&token);
 }
 
-/* Lower-case hexadecimal digits; their number in *len. */
-static uint64_t read_hex(const char *text, size_t *len)
+static const char hex_digits[] = "0123456789abcdef";
+
+static uint64_t read_hex(const char *text, size_t n)
 {
-    static const char digits[] = "0123456789abcdef";
     uint64_t value = 0;
-    *len = strspn(text, digits);
-    for (size_t i = 0; i < *len; i++)
-        value = value << 4 | (uint64_t)(strchr(digits, text[i]) - digits);
+    for (size_t i = 0; i < n; i++)
+        value = value << 4 | (uint64_t)(strchr(hex_digits, text[i]) - hex_digits);
     return value;
 }
 
 static bool read_value(const char **at, struct query_arg *out)
 {
-    size_t len;
     const char *p = *at;
     if (p[0] != '_' || !p[1])
         return false;
-    *out = (struct query_arg){.type = p[1]};
-    uint64_t bits = read_hex(p + 2, &len);
-    *at = p + 2 + len;
-    switch (out->type) {
-    case 'n':
-        return len == 0;
-    case 'i':
-        out->number = (int64_t)bits;
-        return len > 0 && len <= 16;
-    case 'r':
-        memcpy(&out->real, &bits, sizeof bits);
-        return len > 0 && len <= 16 && !isnan(out->real);
-    case 't':
-        out->text = x_calloc(len / 2 + 1, 1);
-        for (size_t i = 0; i + 1 < len; i += 2)
-            out->text[i / 2] = (char)read_hex((char[]){p[2 + i], p[3 + i], '\0'}, &(size_t){0});
-        return len % 2 == 0;
-    default:
-        return false;
+    p += 2;
+    size_t n = strspn(p, hex_digits);
+    bool fits = n > 0 && n <= 16;
+    *at = p + n;
+    *out = (struct query_arg){.type = p[-1]};
+    if (out->type == 't') {
+        out->text = x_calloc(n / 2 + 1, 1);
+        for (size_t i = 0; i + 1 < n; i += 2)
+            out->text[i / 2] = (char)read_hex(p + i, 2);
+        return n % 2 == 0;
     }
+    uint64_t bits = read_hex(p, fits ? n : 0);
+    if (out->type == 'i')
+        out->number = (int64_t)bits;
+    else
+        memcpy(&out->real, &bits, sizeof bits);
+    return out->type == 'n' ? n == 0 : (out->type == 'i' || (out->type == 'r' && !isnan(out->real))) && fits;
 }
 
 /* The rows after the token's: (k0 > v0) OR (k0 = v0 AND ((k1 > v1) OR ...)), where NULL is after all values. */
@@ -385,7 +381,8 @@ static enum err add_token(struct query *q, const char *token, struct error *erro
     if (!good) {
         for (size_t i = 0; i < n; i++)
             free(values[i].text);
-        return err_set(error, ERR_INVALID, "PAGE_TOKEN", "page_token is not one of this list: take it from the page before, with the same filter and order_by, or leave it out");
+        return err_set(error, ERR_INVALID, "PAGE_TOKEN",
+                       "page_token is not one of this list: take it from the page before, with the same filter and order_by, or leave it out");
     }
     buf_adds(&q->sql, " AND ");
     add_after(q, 0, values);
@@ -488,7 +485,8 @@ static bool give(void *arg, sqlite3_stmt *row)
     return false;
 }
 
-enum err query_list(struct db *db, const struct query_noun *noun, const struct list_query *list, db_row_fn *row, void *arg, char **next, struct error *error)
+enum err query_list(struct db *db, const struct query_noun *noun, const struct list_query *list, db_row_fn *row, void *arg, char **next,
+                    struct error *error)
 {
     struct query q;
     sqlite3_stmt *st = NULL;

@@ -20,7 +20,7 @@ struct query_field {
     const char *name;
     enum query_kind kind;
     const char *sql;
-    const char *order_sql;           /* when ordering is cheaper by something else; NULL = sql */
+    const char *order_sql; /* when ordering is cheaper by something else; NULL = sql */
     bool nullable;
     int (*parse_state)(const char *); /* QUERY_STATE: -1 = no such state */
     const char *(*state_name)(int);   /* NULL past the last */
@@ -29,7 +29,7 @@ struct query_field {
 struct query_noun {
     const char *plural, *columns, *from, *id; /* id: a column that orders all rows, and stands for "number" or age */
     bool newest_first;
-    const struct query_field *fields;         /* ended by a NULL name */
+    const struct query_field *fields; /* ended by a NULL name */
 };
 
 extern const struct query_noun query_trials, query_experiments;
@@ -57,11 +57,12 @@ struct query {
     char hash[17]; /* of all but the place in the list: a page token carries it */
 };
 
-/* `what`: the columns, or count(*) with `page` false. Release it whatever is returned. */
+/* A page of rows, or with `page` false their count(*). Release it whatever is returned. */
 enum err query_build(struct query *q, const struct query_noun *noun, const struct list_query *list, bool page, struct error *error);
 void query_release(struct query *q);
 
-enum err query_list(struct db *db, const struct query_noun *noun, const struct list_query *list, db_row_fn *row, void *arg, char **next, struct error *error);
+enum err query_list(struct db *db, const struct query_noun *noun, const struct list_query *list, db_row_fn *row, void *arg, char **next,
+                    struct error *error);
 enum err query_count(struct db *db, const struct query_noun *noun, const struct list_query *list, int64_t *n, struct error *error);
 
 #endif

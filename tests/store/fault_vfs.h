@@ -19,11 +19,11 @@ struct fault_write {
 };
 
 static struct fault {
-    int64_t calls;   /* that may fail: open, read, write, cut, sync, shared memory */
-    int64_t fail_at; /* 0 = none */
-    int rc;          /* of the failing one; SQLITE_FULL only on what takes room */
-    bool stays;      /* all after it fail too */
-    bool remember;   /* keep what is not synced */
+    int64_t calls;                                       /* that may fail: open, read, write, cut, sync, shared memory */
+    int64_t fail_at;                                     /* 0 = none */
+    int rc;                                              /* of the failing one; SQLITE_FULL only on what takes room */
+    bool stays;                                          /* all after it fail too */
+    bool remember;                                       /* keep what is not synced */
     int64_t syncs, reads, failed, first_copy, last_copy; /* calls that wrote the database itself */
     struct fault_write *unsynced;
 } fault;
@@ -84,7 +84,8 @@ static void fault_remember(sqlite3_file *file, const void *bytes, int n, sqlite3
     (void)f->real->pMethods->xFileSize(f->real, &w->old_size);
     int reach = bytes ? n : (int)(w->old_size > offset ? w->old_size - offset : 0);
     w->old = x_malloc((size_t)reach);
-    w->n_old = w->old_size <= offset ? 0 : w->old_size - offset < reach ? (int)(w->old_size - offset) : reach;
+    w->n_old = w->old_size <= offset ? 0 : w->old_size - offset < reach ? (int)(w->old_size - offset)
+                                                                        : reach;
     if (w->n_old)
         (void)f->real->pMethods->xRead(f->real, w->old, w->n_old, offset);
     if (bytes) {

@@ -19,8 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define UNUSED __attribute__((unused))
-
 static inline char *make_dir(void)
 {
     const char *tmp = getenv("TMPDIR");
@@ -42,11 +40,11 @@ static inline void remove_dir(char *dir)
 }
 
 /* Fails with the error's text. */
-#define assert_ok(expression)                                                  \
-    do {                                                                       \
-        struct error error_ = {0}, *e = &error_;                               \
-        if ((expression) != OK)                                                \
-            fail_msg("%s: %s %s", #expression, error_.name, error_.detail);    \
+#define assert_ok(expression)                                               \
+    do {                                                                    \
+        struct error error_ = {0}, *e = &error_;                            \
+        if ((expression) != OK)                                             \
+            fail_msg("%s: %s %s", #expression, error_.name, error_.detail); \
     } while (0)
 
 static inline struct experiment some_experiment(const char *name)

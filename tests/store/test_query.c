@@ -32,7 +32,8 @@ static int setup(void **state)
         t.params = params;
         t.labels = labels;
         t.objective = i % 4 == 3 ? (double)NAN : (double)(i % 3);
-        t.metrics = i == 7 ? "{\"loss\": \"NaN\"}" : i == 6 ? "{\"loss\": 1e-3}" : "{}";
+        t.metrics = i == 7 ? "{\"loss\": \"NaN\"}" : i == 6 ? "{\"loss\": 1e-3}"
+                                                            : "{}";
         t.worker = i % 6 ? "w-1" : "gpu-2";
         t.state = i == 4 ? TRIAL_RUNNING : TRIAL_QUEUED;
         t.start_ms = i < 3 ? 1763900000000 + i : 0;
@@ -218,7 +219,8 @@ static void a_walk_sees_each_row_once_while_others_are_added(void **state)
         after = next;
         for (int k = 0; k < 3; k++, number++) { /* before and behind where the walk is */
             struct trial t = some_trial(p->experiment, number);
-            t.objective = k == 0 ? -1 : k == 1 ? 100 : (double)NAN;
+            t.objective = k == 0 ? -1 : k == 1 ? 100
+                                               : (double)NAN;
             assert_ok(trial_insert(p->db, &t, e));
         }
     } while (after && number < 2000);
@@ -318,9 +320,16 @@ static void experiments_are_listed_newest_first(void **state)
     static const struct {
         const char *project, *filter, *order, *want;
     } cases[] = {
-        {"-", "", "", "b a c x "},          {"default", "", "", "b c x "},       {"other", "", "", "a "},        {"none", "", "", ""},
-        {"-", "", "name", "a b c x "},      {"-", "", "create_time", "x c a b "}, {"-", "labels.team=a", "", "x "}, {"-", "best.value>1", "", "b "},
-        {"-", "", "-best.value", "b a x c "}, {"default", "state=RUNNING AND name!=x", "", "b c "},
+        {"-", "", "", "b a c x "},
+        {"default", "", "", "b c x "},
+        {"other", "", "", "a "},
+        {"none", "", "", ""},
+        {"-", "", "name", "a b c x "},
+        {"-", "", "create_time", "x c a b "},
+        {"-", "labels.team=a", "", "x "},
+        {"-", "best.value>1", "", "b "},
+        {"-", "", "-best.value", "b a x c "},
+        {"default", "state=RUNNING AND name!=x", "", "b c "},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct error error = {0};

@@ -2,6 +2,9 @@
 /* store/: what is written is read again, noun by noun. */
 #include "tests/store/fixture.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 struct place {
     char *dir;
     struct store *store;
@@ -60,8 +63,7 @@ static void the_default_project_exists(void **state)
 
 static void assert_same_experiment(const struct experiment *a, const struct experiment *b)
 {
-    const char *texts[][2] = {{a->uid, b->uid},       {a->project, b->project}, {a->name, b->name},     {a->spec, b->spec}, {a->reason, b->reason},
-                              {a->message, b->message}, {a->labels, b->labels}, {a->annotations, b->annotations}, {a->note, b->note}};
+    const char *texts[][2] = {{a->uid, b->uid}, {a->project, b->project}, {a->name, b->name}, {a->spec, b->spec}, {a->reason, b->reason}, {a->message, b->message}, {a->labels, b->labels}, {a->annotations, b->annotations}, {a->note, b->note}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         assert_string_equal(texts[i][0], texts[i][1]);
     const int64_t numbers[][2] = {{a->id, b->id},
@@ -154,8 +156,7 @@ static void only_experiments_that_go_on_are_live(void **state)
 
 static void assert_same_trial(const struct trial *a, const struct trial *b)
 {
-    const char *texts[][2] = {{a->reason, b->reason}, {a->message, b->message}, {a->params, b->params}, {a->metrics, b->metrics},
-                              {a->worker, b->worker}, {a->origin, b->origin},   {a->labels, b->labels}, {a->note, b->note}};
+    const char *texts[][2] = {{a->reason, b->reason}, {a->message, b->message}, {a->params, b->params}, {a->metrics, b->metrics}, {a->worker, b->worker}, {a->origin, b->origin}, {a->labels, b->labels}, {a->note, b->note}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         assert_string_equal(texts[i][0], texts[i][1]);
     const int64_t numbers[][2] = {{a->id, b->id},
@@ -419,7 +420,7 @@ static void summaries_leave_nan_out(void **state)
                              "d n=2 last=1 min=1 max=inf mean=inf; ");
     struct measurement_summary s;
     assert_ok(measurement_summarise(p->db, trial, 2, "a", &s, e));
-    assert_true(s.n == 1 && s.last == -50 && s.min == -50 && s.max == -50 && s.mean == -50);
+    assert_true(s.n == 1 && s.last == -50 && s.last_step == 100 && s.min == -50 && s.max == -50 && s.mean == -50);
     assert_ok(measurement_summarise(p->db, trial, 3, "a", &s, e));
     assert_true(s.n == 0 && isnan(s.last));
     *got = '\0';
@@ -452,7 +453,9 @@ static void a_thinned_curve_keeps_ends_and_peaks(void **state)
     int64_t trial = a_trial(p);
     assert_ok(db_begin(p->db, e));
     for (int64_t i = 0; i < 5000; i++)
-        (void)put(p, trial, "a", 1, i, i == 1234 ? 1000 : i == 3456 ? -1000 : i % 7 ? sin((double)i) : (double)NAN);
+        (void)put(p, trial, "a", 1, i, i == 1234 ? 1000 : i == 3456 ? -1000
+                                                      : i % 7       ? sin((double)i)
+                                                                    : (double)NAN);
     for (int64_t i = 0; i < 50; i++)
         (void)put(p, trial, "b", 1, i, (double)i);
     assert_ok(db_commit(p->db, e));
@@ -648,7 +651,8 @@ static void a_check_names_what_is_wrong(void **state)
         {"DELETE FROM experiment_texts", "lost its file"},
         {"PRAGMA foreign_keys = OFF; DELETE FROM trials WHERE number = 1", "counts other trials"},
         {"INSERT INTO trials (id, state, live, reason, message, params, metrics, attempt, replicate, worker, origin, labels, note, revision, create_ms, update_ms) "
-         "VALUES (99 << 32 | 1, 'FAILED', 0, '', '', '{}', '{}', 0, 0, '', '{}', '{}', '', 0, 0, 0)", "missing experiment 99"},
+         "VALUES (99 << 32 | 1, 'FAILED', 0, '', '', '{}', '{}', 0, 0, '', '{}', '{}', '', 0, 0, 0)",
+         "missing experiment 99"},
         {"PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'trials_rank'; PRAGMA writable_schema = RESET", "never used"},
     };
     struct experiment x;
@@ -707,6 +711,70 @@ static void a_rollback_undoes_and_a_reader_sees_one_snapshot(void **state)
     store_reader_done(p->store, again);
 }
 
+struct reading {
+    struct place *place;
+    _Atomic bool *stop;
+    int64_t rounds;
+    bool torn;
+};
+
+static bool count_trial(void *arg, const struct trial *t)
+{
+    (void)t;
+    ++*(int64_t *)arg;
+    return true;
+}
+
+static void *read_on(void *arg)
+{
+    struct reading *r = arg;
+    do {
+        struct db *reader = store_reader(r->place->store);
+        struct experiment *x = NULL;
+        struct list_query q = {.limit = 1000};
+        int64_t n = 0;
+        char *next = NULL;
+        r->torn |= !reader || db_begin_read(reader, NULL) || experiment_get(reader, "default", "x", &x, NULL);
+        if (x) {
+            q.experiment_id = x->id;
+            r->torn |= trial_list(reader, &q, count_trial, &n, &next, NULL) || n != x->n_trials;
+        }
+        experiment_free(x);
+        if (reader)
+            store_reader_done(r->place->store, reader);
+        r->rounds++;
+    } while (!*r->stop);
+    return NULL;
+}
+
+static void readers_on_other_threads_see_whole_commits(void **state)
+{
+    struct place *p = *state;
+    struct experiment x = some_experiment("x");
+    _Atomic bool stop = false;
+    struct reading readings[3];
+    pthread_t threads[ARRAY_LEN(readings)];
+    assert_ok(add_experiment(p->db, &x, e));
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        readings[i] = (struct reading){.place = p, .stop = &stop};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_on, &readings[i]), 0);
+    }
+    for (int i = 0; i < 200; i++) {
+        struct trial t;
+        struct attempt a;
+        assert_ok(db_begin(p->db, e));
+        assert_ok(ask(p->db, &x, &t, &a, e));
+        assert_ok(ask(p->db, &x, &t, &a, e));
+        assert_ok(db_commit(p->db, e));
+    }
+    stop = true;
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_false(readings[i].torn);
+        assert_true(readings[i].rounds > 0);
+    }
+}
+
 struct nested {
     struct db *db;
     enum err err;
@@ -754,6 +822,7 @@ int main(void)
         TEST(deleting_a_trial_takes_its_attempts_and_measurements),
         TEST(a_check_names_what_is_wrong),
         TEST(a_rollback_undoes_and_a_reader_sees_one_snapshot),
+        TEST(readers_on_other_threads_see_whole_commits),
         TEST(a_callback_may_not_call_its_own_caller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
