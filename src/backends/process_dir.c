@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "backends/process.h"
+
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LINK_MAX_TEXT = 256, WALK_FDS = 16 };
+
+static bool read_link(int dir, const char *name, char text[LINK_MAX_TEXT])
+{
+    ssize_t n = readlinkat(dir, name, text, LINK_MAX_TEXT - 1);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+static bool read_ended(int dir, struct ended *e)
+{
+    static const char *const words[] = {
+        [WHY_EXIT] = "exit", [WHY_CANCEL] = "cancel", [WHY_TIMEOUT] = "timeout", [WHY_EXEC] = "exec", [WHY_CWD] = "cwd", [WHY_SETUP] = "setup"};
+    char text[LINK_MAX_TEXT], word[16];
+    if (!read_link(dir, "ended", text) ||
+        sscanf(text, "%15s %d %d %d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, word, &e->code, &e->signal, &e->error, &e->start_ms, &e->end_ms, &e->size[0],
+               &e->size[1]) != 8)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (!strcmp(word, words[i])) {
+            e->why = i;
+            return true;
+        }
+    return false;
+}
+
+/* True: nobody holds the lock. Only asked once `started` is there: before, a hone-run that is about to take it must not be in the way. */
+static bool lock_is_free(int dir)
+{
+    return flock(dir, LOCK_SH | LOCK_NB) == 0;
+}
+
+enum dir_state dir_look(const char *dir, pid_t *pid, int64_t *start_ms, struct ended *ended)
+{
+    char text[LINK_MAX_TEXT];
+    enum dir_state state = DIR_FRESH;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return DIR_FRESH;
+    *start_ms = 0;
+    if (read_link(fd, "started", text)) {
+        int number = -1;
+        (void)sscanf(text, "%d %" SCNd64, &number, start_ms);
+        *pid = number;
+        state = DIR_RUNNING;
+    }
+    if (state == DIR_RUNNING && !read_ended(fd, ended)) {
+        if (lock_is_free(fd)) /* it may have ended between the two looks */
+            state = read_ended(fd, ended) ? DIR_ENDED : DIR_LOST;
+    } else if (state == DIR_RUNNING) {
+        state = DIR_ENDED;
+    }
+    (void)close(fd);
+    return state;
+}
+
+/* --- logs */
+
+static int open_part(const char *dir, const char *stream, int64_t part, int64_t *size)
+{
+    char *path CLEANUP_FREE = part ? x_asprintf("%s/%s.%lld.log", dir, stream, (long long)part) : x_asprintf("%s/%s.log", dir, stream);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat s;
+    if (fd < 0 || fstat(fd, &s)) {
+        if (fd >= 0)
+            (void)close(fd);
+        return -1;
+    }
+    *size = s.st_size;
+    return fd;
+}
+
+struct parts {
+    int64_t at_or_before, after, last; /* where files begin, -1 = none */
+};
+
+static void find_parts(const char *dir, const char *stream, int64_t offset, struct parts *p)
+{
+    *p = (struct parts){-1, -1, -1};
+    DIR *d = opendir(dir);
+    size_t len = strlen(stream);
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+        long long part = 0;
+        int end = 0;
+        const char *rest = e->d_name + len;
+        if (strncmp(e->d_name, stream, len) != 0 || (strcmp(rest, ".log") != 0 && (sscanf(rest, ".%lld.log%n", &part, &end) != 1 || !end || rest[end])))
+            continue;
+        if (part <= offset && part > p->at_or_before)
+            p->at_or_before = part;
+        if (part > offset && (p->after < 0 || part < p->after))
+            p->after = part;
+        if (part > p->last)
+            p->last = part;
+    }
+    if (d)
+        (void)closedir(d);
+}
+
+int64_t log_size(const char *dir, const char *stream)
+{
+    struct parts p;
+    int64_t size = 0;
+    find_parts(dir, stream, 0, &p);
+    int fd = p.last < 0 ? -1 : open_part(dir, stream, p.last, &size);
+    if (fd >= 0)
+        (void)close(fd);
+    return fd < 0 ? 0 : p.last + size;
+}
+
+/* Opens the file that holds at->offset: the one read before, the one that begins there, or whichever it is now. */
+static int open_at(const char *dir, const char *stream, struct log_place *at, struct buf *out)
+{
+    int64_t size;
+    for (int go = at->part == at->offset; go < 2; go++) {
+        int64_t part = go ? at->offset : at->part;
+        int fd = open_part(dir, stream, part, &size);
+        if (fd >= 0 && at->offset < part + size) {
+            at->part = part;
+            return fd;
+        }
+        if (fd >= 0)
+            (void)close(fd);
+    }
+    struct parts p;
+    if (!at->offset)
+        return -1;
+    find_parts(dir, stream, at->offset, &p);
+    int fd = p.at_or_before < 0 ? -1 : open_part(dir, stream, p.at_or_before, &size);
+    if (fd >= 0 && at->offset < p.at_or_before + size) {
+        at->part = p.at_or_before;
+        return fd;
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    if (p.after < 0)
+        return -1;
+    buf_addf(out, "\n[hone: %lld bytes are not kept here: the log is longer than run.log_limit]\n", (long long)(p.after - at->offset));
+    at->offset = at->part = p.after;
+    return open_part(dir, stream, p.after, &size);
+}
+
+size_t log_read(const char *dir, const char *stream, struct log_place *at, size_t max, struct buf *out)
+{
+    size_t before = out->len;
+    int fd = open_at(dir, stream, at, out);
+    if (fd < 0)
+        return out->len - before;
+    char *data CLEANUP_FREE = x_malloc(max);
+    ssize_t n = pread(fd, data, max, at->offset - at->part);
+    (void)close(fd);
+    if (n > 0) {
+        buf_add(out, data, (size_t)n);
+        at->offset += n;
+    }
+    return out->len - before;
+}
+
+/* --- removal */
+
+static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *where)
+{
+    (void)s;
+    (void)kind;
+    (void)where;
+    (void)remove(path);
+    return 0;
+}
+
+void dir_remove(const char *path)
+{
+    (void)nftw(path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS);
+}
+
+bool dir_empty(const char *path)
+{
+    DIR *d = opendir(path);
+    bool empty = true;
+    for (struct dirent *e; d && empty && (e = readdir(d)) != NULL;)
+        empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+    if (d)
+        (void)closedir(d);
+    return empty;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "backends/trial_env.h"
+
+#include "base/mem.h"
+#include "model/template.h"
+
+#include <ctype.h>
+
+static void set(json_t *env, const char *name, const char *value)
+{
+    if (value)
+        (void)json_object_set_new(env, name, json_string(value));
+}
+
+static void set_number(json_t *env, const char *name, unsigned long long value)
+{
+    char *text CLEANUP_FREE = x_asprintf("%llu", value);
+    set(env, name, text);
+}
+
+/* HONE_PARAM_LEARNING_RATE of "learning-rate": a name any shell can use. */
+static void set_param(json_t *env, const char *name, const json_t *value)
+{
+    char *variable CLEANUP_FREE = x_asprintf("HONE_PARAM_%s", name);
+    char *text CLEANUP_FREE = template_value(value);
+    for (char *c = variable; *c; c++)
+        *c = (char)(isalnum((unsigned char)*c) ? toupper((unsigned char)*c) : '_');
+    set(env, variable, text);
+}
+
+json_t *trial_env(const struct backend_job *job)
+{
+    json_t *env = json_object(), *value;
+    const char *name;
+    char *params CLEANUP_FREE = json_dumps(job->params, JSON_COMPACT);
+    set(env, "HONE_URL", job->url);
+    set(env, "HONE_TOKEN", job->token);
+    set(env, "HONE_PROJECT", job->project);
+    set(env, "HONE_EXPERIMENT", job->experiment);
+    set_number(env, "HONE_TRIAL", (unsigned long long)job->trial);
+    set_number(env, "HONE_ATTEMPT", (unsigned long long)job->attempt);
+    set_number(env, "HONE_REPLICATE", (unsigned long long)job->replicate);
+    set_number(env, "HONE_SEED", job->seed);
+    set(env, "HONE_PARAMS", params ? params : "{}");
+    set(env, "KATIB_TRIAL_NAME", job->trial_name);
+    json_object_foreach((json_t *)(uintptr_t)job->params, name, value) set_param(env, name, value);
+    struct template_values values = {
+        .params = job->params, .names = job->names, .trial = job->trial, .seed = job->seed, .trial_name = job->trial_name};
+    json_object_foreach(json_object_get(job->run, "env"), name, value)
+    {
+        char *text CLEANUP_FREE = template_render(json_string_value(value) ? json_string_value(value) : "", &values, false);
+        set(env, name, text);
+    }
+    return env;
+}
