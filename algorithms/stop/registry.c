@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "stop/stopper.h"
 
+#include "stop/curves.h"
+
 #include <string.h>
 
 #define STOPPER(name) extern const struct stopper stopper_##name;
@@ -20,4 +22,12 @@ const struct stopper *stopper_find(const char *name)
         if (!strcmp((*s)->name, name))
             return *s;
     return NULL;
+}
+
+void stopper_ask(const struct stopper *s, const struct stop_question *question, struct stop_answer *answer)
+{
+    if (question->trial->n)
+        s->ask(question, answer);
+    else
+        stop_say(answer, false, "it has made 0 reports");
 }

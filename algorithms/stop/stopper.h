@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A stopping rule says of a running trial whether going on is hopeless. Pure, like a search algorithm:
- * the same curves give the same answer, so a retry or a crash changes nothing. Values are minimised. */
+/* A stopping rule says of a running trial whether going on is hopeless. Pure, like a search algorithm: no I/O, no clock, nothing kept.
+ * The same question gives the same answer. Values are minimised.
+ *
+ * WHAT A RULE SEES: the reports, on the experiment's first objective, that were stored when the last of `trial` came in: its own and those
+ * of every other trial, running and stopped ones too. It is asked once for every call that brings something new, after that is stored
+ * and in the same transaction. A repeated call brings nothing new and is not asked about; one that was lost in a crash was not stored
+ * and is asked about when it comes again. So nothing is decided twice, and no decision depends on when a service was restarted.
+ *
+ * RETRIES: the curve of a trial is that of its present run (replicate): of each step the value of the newest attempt that reported it.
+ * The curve of `trial` ends where its present attempt stands; `asked` tells how far an earlier attempt, or it, had come before. */
 #ifndef HONE_STOPPER_H
 #define HONE_STOPPER_H
 
@@ -10,19 +18,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The reports of one trial on the metric the rule watches, steps rising; NAN values are left out. */
+enum curve_end { CURVE_RUNS, CURVE_COMPLETED, CURVE_PRUNED, CURVE_FAILED };
+
 struct curve {
     int64_t number; /* of the trial */
-    const int64_t *step;
-    const double *value;
+    enum curve_end end;
+    double final;   /* the objective that a completed one ended with; NAN for the others */
+    const int64_t *step; /* rising */
+    const double *value; /* may be infinite or NAN: it diverged */
     size_t n;
 };
 
 struct stop_question {
     const struct settings *settings;
-    const struct curve *trial;     /* the one that may be stopped */
-    const struct curve *completed; /* trials that ran to their end, order of number */
-    size_t n_completed;
+    const struct curve *trial;  /* the one that may be stopped; its last report is what it is asked about */
+    int64_t asked;              /* the highest step that was reported before; what steps up to it meant was decided then. INT64_MIN = none */
+    const struct curve *others; /* all but `trial` that have reported, order of number; trials that were lost, cancelled or infeasible are not
+                                   among them, and of very many only the newest and the best */
+    size_t n_others;
     bool maximized; /* the values were negated on entry: turned back in the reason */
 };
 
@@ -36,11 +49,14 @@ struct stop_answer {
 struct stopper {
     const char *name, *title, *about;
     const struct setting *settings;
-    void (*ask)(const struct stop_question *question, struct stop_answer *answer);
+    void (*ask)(const struct stop_question *question, struct stop_answer *answer); /* `trial` has a report */
 };
 
 extern const struct stopper *const stoppers[]; /* NULL-ended, by stoppers.def; "none" is not in it */
 
 const struct stopper *stopper_find(const char *name);
+
+/* ask, with what is common to all rules. Callers use this. */
+void stopper_ask(const struct stopper *s, const struct stop_question *question, struct stop_answer *answer);
 
 #endif

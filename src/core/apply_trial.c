@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Changes of trials that are asked for, by people, workers and the trials themselves. */
 #include "base/id.h"
+#include "base/json_text.h"
 #include "core/state.h"
 
 #include <math.h>
@@ -366,6 +367,7 @@ enum err apply_trial_retry(struct core *c, struct command *command, enum applied
         if (!err) {
             struct live_trial *t = live_trial_add(l, a.row, last);
             a.row = NULL;
+            stop_rule_release(l);
             count_state(l, t->row, TRIAL_QUEUED);
             set_text(&t->row->reason, "");
             set_text(&t->row->message, "");
@@ -397,7 +399,7 @@ static enum err import(struct core *c, struct live *l, struct live_trial *t, con
         if (!json_object_get(metrics, l->plan->spec->objectives[i].metric))
             return err_set(error, ERR_INVALID, "METRICS_MISSING", "metrics.%s is needed for a finished trial", l->plan->spec->objectives[i].metric);
     t->row->replicate = l->plan->spec->replicates - 1; /* what is told is the whole of it */
-    char *text CLEANUP_FREE = json_dumps(metrics, JSON_COMPACT);
+    char *text CLEANUP_FREE = json_text(metrics);
     set_text(&t->row->metrics, text);
     (void)number_from_json(json_object_get(metrics, l->plan->spec->objectives[0].metric), &t->row->objective);
     if (!isfinite(t->row->objective))
@@ -461,7 +463,7 @@ enum err apply_trial_patch(struct core *c, struct command *command, enum applied
                 err = err_set(error, ERR_INVALID, NULL, "only labels (a mapping) and note (a string) of a trial can be changed, not %.60s", name);
                 break;
             }
-            char *text CLEANUP_FREE = is_note ? x_strdup(json_string_value(value)) : json_dumps(value, JSON_COMPACT);
+            char *text CLEANUP_FREE = is_note ? x_strdup(json_string_value(value)) : json_text(value);
             set_text(is_note ? &row->note : &row->labels, text);
         }
     if (!err)
@@ -485,6 +487,7 @@ enum err apply_trial_delete(struct core *c, struct command *command, enum applie
         err = err_set(error, ERR_CONFLICT, "TRIAL_IS_BEST", "trial %lld is the best one; it cannot be deleted", (long long)command->trial);
     if (!err) {
         a.l->row->counts[a.row->state]--;
+        stop_rule_release(a.l);
         char id[10], key[80];
         id_short(a.l->row->uid, id, 8);
         for (int64_t n = 1; a.l->plan->spec->run && n <= a.row->attempt; n++) {

@@ -35,14 +35,15 @@ struct plan *plan_new(struct spec *spec); /* takes the spec */
 struct plan *plan_ref(struct plan *p);
 void plan_unref(struct plan *p);          /* any thread */
 
-/* The reports of one trial on the watched metric, for stopping rules. */
+/* The reports of one trial's present replicate on the watched metric, for stopping rules: of each step the newest attempt's value. */
 struct series {
-    int64_t *step;
+    int64_t *step; /* rising */
     double *value;
     size_t n, cap;
+    int64_t at;    /* highest step of the present attempt */
+    int64_t asked; /* highest step, of any attempt, that the rule was asked about; both INT64_MIN = none */
 };
 
-void series_add(struct series *s, int64_t step, double value);
 void series_release(struct series *s);
 
 struct live_trial {
@@ -55,7 +56,7 @@ struct live_trial {
     int64_t submit_at;      /* mono ms of the next try to submit; NEVER = not needed */
     int submit_tries;
     bool submitted;         /* the backend has it: status will come */
-    struct series series;   /* of the present attempt, when there is a stopping rule */
+    struct series series;   /* when there is a stopping rule */
     bool series_loaded;
 };
 
@@ -76,8 +77,8 @@ struct live {
     bool goal_reached;
     int64_t suggest_after;  /* mono ms: a failed suggestion is tried again then */
     void *cache;            /* the algorithm's */
-    struct curve *curves;   /* completed trials for the stopping rule, by number; owned arrays */
-    size_t n_curves, cap_curves;
+    struct curve *curves;   /* ended trials for the stopping rule, by number; owned arrays */
+    size_t n_curves, cap_curves, n_points;
     bool curves_loaded;
 };
 
@@ -192,9 +193,12 @@ struct suggested { /* inside a CMD_SUGGESTED */
 void suggested_free(void *suggested);
 
 /* --- stop_rule.c */
+enum err stop_rule_load(struct core *c, const struct live *l, struct live_trial *t, struct error *error); /* before new reports are stored: they must be told from the old */
+void stop_rule_started(struct live_trial *t, bool again); /* a new attempt; again: of the same replicate */
+bool stop_rule_measured(const struct live *l, struct live_trial *t, const struct measurement *m); /* a new report was stored; true: the rule is to be asked */
 enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, struct stop_answer *answer, struct error *error);
-void stop_rule_completed(struct live *l, struct live_trial *t); /* its curve joins the completed ones */
-void stop_rule_release(struct live *l);
+enum err stop_rule_ended(struct core *c, struct live *l, struct live_trial *t, struct error *error); /* its curve joins those of ended trials */
+void stop_rule_release(struct live *l); /* what ended trials reported is read anew when needed: one was deleted or runs again */
 
 /* --- runs.c: backends and collectors */
 enum err runs_open(struct core *c, struct error *error);

@@ -1,140 +1,260 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The curves that a stopping rule compares: of the trials that ran to their end, read from the store when first needed. */
+/* The curves that a stopping rule compares. Those of trials that ended are read from the store when first needed; those of live trials stand in
+ * their live_trial. Both are functions of what is stored, however it came in, so that a restart changes no decision.
+ *
+ * Memory is bounded: of a trial the reports at its first MAX_STEPS steps, of ended trials the newest MAX_CURVES and the best, and no more
+ * than MAX_POINTS reports together (32 MiB). */
 #include "core/state.h"
 
 #include <math.h>
 #include <string.h>
 
-#define MAX_CURVES 500 /* the newest; a median does not gain from more */
+#define MAX_CURVES 1000
+#define MAX_STEPS 65536
+#define MAX_POINTS (1 << 21)
+#define PAGE 500
+#define MAX_LOOKED 10000 /* ended trials looked through for curves: many may never have reported */
 
-void series_add(struct series *s, int64_t step, double value)
-{
-    if (isnan(value) || (s->n && step <= s->step[s->n - 1])) /* steps rise; a repeat or a late one changes no decision */
-        return;
-    if (s->n == s->cap) {
-        s->cap = s->cap ? s->cap * 2 : 32;
-        s->step = x_realloc(s->step, s->cap * sizeof *s->step);
-        s->value = x_realloc(s->value, s->cap * sizeof *s->value);
-    }
-    s->step[s->n] = step;
-    s->value[s->n++] = value;
-}
+/* The trials whose reports are kept once they have ended. What was cancelled, lost or infeasible says nothing of its configuration. */
+static const struct {
+    const char *state;
+    enum curve_end end;
+} ends[TRIAL_STATE_COUNT] = {
+    [TRIAL_SUCCEEDED] = {"SUCCEEDED", CURVE_COMPLETED},
+    [TRIAL_PRUNED] = {"PRUNED", CURVE_PRUNED},
+    [TRIAL_FAILED] = {"FAILED", CURVE_FAILED},
+};
 
 void series_release(struct series *s)
 {
     free(s->step);
     free(s->value);
-    *s = (struct series){0};
+    *s = (struct series){.at = INT64_MIN, .asked = INT64_MIN};
 }
+
+/* Steps stay in order; a value of a newer attempt takes the place of an older one's. False if it is beyond what is kept. */
+static bool series_put(struct series *s, int64_t step, double value)
+{
+    size_t at = s->n;
+    while (at > 0 && s->step[at - 1] > step)
+        at--;
+    if (at > 0 && s->step[at - 1] == step) {
+        s->value[at - 1] = value;
+        return true;
+    }
+    if (at == MAX_STEPS)
+        return false;
+    s->n -= s->n == MAX_STEPS;
+    if (s->n == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 32;
+        s->step = x_realloc(s->step, s->cap * sizeof *s->step);
+        s->value = x_realloc(s->value, s->cap * sizeof *s->value);
+    }
+    memmove(s->step + at + 1, s->step + at, (s->n - at) * sizeof *s->step);
+    memmove(s->value + at + 1, s->value + at, (s->n - at) * sizeof *s->value);
+    s->step[at] = step;
+    s->value[at] = value;
+    s->n++;
+    return true;
+}
+
+/* --- from the store */
 
 struct reading {
     struct series *series;
     const struct objective *objective;
-    int64_t attempt;
+    int64_t attempt, replicate;
 };
 
-static bool read_point(void *arg, const struct measurement *m)
+static bool read_point(void *arg, const struct measurement *m) /* by step, then attempt */
 {
     struct reading *r = arg;
+    if (m->replicate != r->replicate || !series_put(r->series, m->step, objective_rank(r->objective, m->value)))
+        return true;
+    r->series->asked = m->step;
     if (m->attempt == r->attempt)
-        series_add(r->series, m->step, objective_rank(r->objective, m->value));
+        r->series->at = m->step;
     return true;
 }
 
-static enum err read_series(struct core *c, struct live *l, const struct trial *t, struct series *out, struct error *error)
+static enum err read_series(struct core *c, const struct live *l, int64_t trial_id, struct reading r, struct error *error)
 {
-    const struct objective *objective = &l->plan->spec->objectives[0];
-    struct measurement_query q = {.trial_id = t->id, .metric = objective->metric, .from_step = INT64_MIN};
-    struct reading r = {.series = out, .objective = objective, .attempt = t->attempt};
+    r.objective = &l->plan->spec->objectives[0];
+    series_release(r.series);
+    struct measurement_query q = {.trial_id = trial_id, .metric = r.objective->metric, .from_step = INT64_MIN};
     return measurement_list(c->db, &q, read_point, &r, error);
 }
 
-static void add_curve(struct live *l, int64_t number, struct series *s)
+enum err stop_rule_load(struct core *c, const struct live *l, struct live_trial *t, struct error *error)
+{
+    if (t->series_loaded)
+        return OK;
+    const struct reading r = {.series = &t->series, .attempt = t->row->attempt, .replicate = t->row->replicate};
+    enum err err = read_series(c, l, t->row->id, r, error);
+    t->series_loaded = !err;
+    return err;
+}
+
+/* --- of ended trials */
+
+static bool too_many(const struct live *l)
+{
+    const size_t best_apart = l->n_curves && l->curves[0].number == l->row->best_number;
+    return l->n_curves > 1 && (l->n_curves > MAX_CURVES + best_apart || l->n_points > MAX_POINTS);
+}
+
+/* All but the best. */
+static void forget_oldest(struct live *l)
+{
+    struct curve *oldest = &l->curves[l->curves[0].number == l->row->best_number];
+    x_free(oldest->step);
+    x_free(oldest->value);
+    l->n_points -= oldest->n;
+    memmove(oldest, oldest + 1, (size_t)(l->curves + --l->n_curves - oldest) * sizeof *oldest);
+}
+
+/* Takes the arrays of `s`. False if others, or this one, had to be forgotten for it. */
+static bool add_curve(struct live *l, struct curve fresh, struct series *s)
 {
     if (!s->n) {
         series_release(s);
-        return;
-    }
-    if (l->n_curves == MAX_CURVES) {
-        x_free(l->curves[0].step);
-        x_free(l->curves[0].value);
-        memmove(l->curves, l->curves + 1, --l->n_curves * sizeof *l->curves);
+        return true;
     }
     if (l->n_curves == l->cap_curves) {
         l->cap_curves = l->cap_curves ? l->cap_curves * 2 : 16;
         l->curves = x_realloc(l->curves, l->cap_curves * sizeof *l->curves);
     }
     size_t at = l->n_curves++; /* kept by number, whatever the order trials end in */
-    while (at > 0 && l->curves[at - 1].number > number) {
+    while (at > 0 && l->curves[at - 1].number > fresh.number) {
         l->curves[at] = l->curves[at - 1];
         at--;
     }
-    l->curves[at] = (struct curve){.number = number, .step = s->step, .value = s->value, .n = s->n};
-    *s = (struct series){0};
+    fresh.step = x_realloc(s->step, s->n * sizeof *s->step);
+    fresh.value = x_realloc(s->value, s->n * sizeof *s->value);
+    fresh.n = s->n;
+    l->curves[at] = fresh;
+    l->n_points += s->n;
+    s->step = NULL;
+    s->value = NULL;
+    series_release(s);
+    bool all = !too_many(l);
+    while (too_many(l))
+        forget_oldest(l);
+    return all;
 }
 
-struct finding {
-    struct core *core;
-    struct live *live;
-    struct trial *rows[MAX_CURVES];
+struct found {
+    int64_t id, attempt, replicate;
+    struct curve curve;
+};
+
+struct page {
+    struct found found[PAGE];
     size_t n;
 };
 
-static bool find_completed(void *arg, const struct trial *t)
+static struct found note(const struct trial *t)
 {
-    struct finding *f = arg;
-    f->rows[f->n++] = trial_copy(t);
-    return f->n < MAX_CURVES;
+    return (struct found){.id = t->id,
+                          .attempt = t->attempt,
+                          .replicate = t->replicate,
+                          .curve = {.number = t->number, .end = ends[t->state].end, .final = t->rank}};
 }
 
+static bool find_ended(void *arg, const struct trial *t)
+{
+    struct page *page = arg;
+    page->found[page->n++] = note(t);
+    return page->n < PAGE;
+}
+
+/* `*all`: there was room. */
+static enum err load_curve(struct core *c, struct live *l, const struct found *f, bool *all, struct error *error)
+{
+    struct series s = {0};
+    enum err err = read_series(c, l, f->id, (struct reading){.series = &s, .attempt = f->attempt, .replicate = f->replicate}, error);
+    if (!err)
+        *all = add_curve(l, f->curve, &s);
+    series_release(&s);
+    return err;
+}
+
+/* The best is kept however old it is. */
+static enum err load_best(struct core *c, struct live *l, struct error *error)
+{
+    for (size_t i = 0; i < l->n_curves; i++)
+        if (l->curves[i].number == l->row->best_number)
+            return OK;
+    struct trial *best;
+    enum err err = l->row->best_number ? trial_get(c->db, l->id, l->row->best_number, &best, error) : ERR_NOT_FOUND;
+    if (err)
+        return err == ERR_NOT_FOUND ? OK : err;
+    const struct found f = note(best);
+    bool all;
+    trial_free(best);
+    return load_curve(c, l, &f, &all, error);
+}
+
+/* The newest first, as long as there is room. */
 static enum err load_curves(struct core *c, struct live *l, struct error *error)
 {
-    struct finding *f = X_NEW(struct finding);
-    struct filter succeeded = {.op = FILTER_EQ, .field = (char[]){"state"}, .text = (char[]){"SUCCEEDED"}, .number = NAN};
-    struct list_query q = {.experiment_id = l->id, .filter = &succeeded, .order_by = "-number", .after = "", .limit = MAX_CURVES};
-    char *next CLEANUP_FREE = NULL;
-    enum err err = trial_list(c->db, &q, find_completed, f, &next, error);
-    for (size_t i = 0; i < f->n; i++) {
-        struct series s = {0};
-        if (!err)
-            err = read_series(c, l, f->rows[i], &s, error);
-        if (!err)
-            add_curve(l, f->rows[i]->number, &s);
-        series_release(&s);
-        trial_free(f->rows[i]);
+    struct filter state[5] = {[3] = {.op = FILTER_OR, .left = &state[0], .right = &state[1]}, [4] = {.op = FILTER_OR, .left = &state[3], .right = &state[2]}};
+    for (size_t i = 0, n = 0; i < TRIAL_STATE_COUNT; i++)
+        if (ends[i].state)
+            state[n++] = (struct filter){.op = FILTER_EQ, .field = (char[]){"state"}, .text = (char *)(uintptr_t)ends[i].state, .number = NAN};
+    struct page *page CLEANUP_FREE = x_malloc(sizeof *page);
+    char *after CLEANUP_FREE = x_strdup("");
+    bool room = true;
+    enum err err = OK;
+    for (size_t looked = 0; !err && room && after && looked < MAX_LOOKED; looked += PAGE) {
+        struct list_query q = {.experiment_id = l->id, .filter = &state[4], .order_by = "-number", .after = after, .limit = PAGE};
+        char *next = NULL;
+        page->n = 0;
+        err = trial_list(c->db, &q, find_ended, page, &next, error);
+        for (size_t i = 0; i < page->n && room && !err; i++) {
+            err = load_curve(c, l, &page->found[i], &room, error);
+            room = room && l->n_curves < MAX_CURVES;
+        }
+        free(after);
+        after = next;
     }
-    free(f);
+    if (!err)
+        err = load_best(c, l, error);
     l->curves_loaded = !err;
     return err;
 }
 
-enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, struct stop_answer *answer, struct error *error)
+/* --- what happens to trials */
+
+void stop_rule_started(struct live_trial *t, bool again)
 {
-    enum err err = l->curves_loaded ? OK : load_curves(c, l, error);
-    if (!err && !t->series_loaded) {
-        series_release(&t->series);
-        err = read_series(c, l, t->row, &t->series, error);
-        t->series_loaded = !err;
+    if (again) { /* what the attempt before had reported stands until it is reported anew */
+        t->series.at = INT64_MIN;
+        return;
     }
-    if (err)
-        return err;
-    struct curve own = {.number = t->number, .step = t->series.step, .value = t->series.value, .n = t->series.n};
-    struct stop_question question = {.settings = &l->plan->spec->stopping_settings,
-                                     .trial = &own,
-                                     .completed = l->curves,
-                                     .n_completed = l->n_curves};
-    l->plan->stopper->ask(&question, answer);
-    return OK;
+    series_release(&t->series);
+    t->series_loaded = true;
 }
 
-void stop_rule_completed(struct live *l, struct live_trial *t)
+bool stop_rule_measured(const struct live *l, struct live_trial *t, const struct measurement *m)
 {
-    if (!l->curves_loaded)
-        return; /* it will be read with the others */
-    if (t->series_loaded)
-        add_curve(l, t->number, &t->series);
-    else
-        stop_rule_release(l); /* it reported before a restart only: read all anew */
+    const struct objective *first = &l->plan->spec->objectives[0];
+    if (strcmp(m->metric, first->metric) != 0 || m->replicate != t->row->replicate || !series_put(&t->series, m->step, objective_rank(first, m->value)))
+        return false;
+    if (m->step > t->series.at)
+        t->series.at = m->step;
+    return true;
+}
+
+enum err stop_rule_ended(struct core *c, struct live *l, struct live_trial *t, struct error *error)
+{
+    const enum trial_state state = t->row->state;
+    if (!l->curves_loaded || !ends[state].state || !t->attempt) /* not loaded: it will be read with the others; no attempt: it was told whole */
+        return OK;
+    enum err err = stop_rule_load(c, l, t, error);
+    if (!err)
+        (void)add_curve(l, (struct curve){.number = t->number, .end = ends[state].end, .final = t->row->rank}, &t->series);
+    return err;
 }
 
 void stop_rule_release(struct live *l)
@@ -145,6 +265,60 @@ void stop_rule_release(struct live *l)
     }
     free(l->curves);
     l->curves = NULL;
-    l->n_curves = l->cap_curves = 0;
+    l->n_curves = l->cap_curves = l->n_points = 0;
     l->curves_loaded = false;
+}
+
+/* --- the question */
+
+static struct curve live_curve(const struct live_trial *t)
+{
+    return (struct curve){.number = t->number, .end = CURVE_RUNS, .final = NAN, .step = t->series.step, .value = t->series.value, .n = t->series.n};
+}
+
+/* The ended and the running, by number; `others` has room for all. */
+static enum err list_others(struct core *c, struct live *l, const struct live_trial *but, struct curve *others, size_t *n, struct error *error)
+{
+    if (l->n_curves)
+        memcpy(others, l->curves, l->n_curves * sizeof *others);
+    *n = l->n_curves;
+    struct live_trial *t, *next;
+    HASH_ITER(hh, l->trials, t, next)
+    {
+        enum err err = t == but ? OK : stop_rule_load(c, l, t, error);
+        if (err)
+            return err;
+        if (t == but || !t->series.n)
+            continue;
+        size_t at = (*n)++;
+        for (; at > 0 && others[at - 1].number > t->number; at--)
+            others[at] = others[at - 1];
+        others[at] = live_curve(t);
+    }
+    return OK;
+}
+
+enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, struct stop_answer *answer, struct error *error)
+{
+    enum err err = l->curves_loaded ? OK : load_curves(c, l, error);
+    if (err)
+        return err;
+    struct curve *others CLEANUP_FREE = x_malloc((l->n_curves + HASH_COUNT(l->trials)) * sizeof *others);
+    size_t n = 0;
+    err = list_others(c, l, t, others, &n, error);
+    if (err)
+        return err;
+    struct curve own = live_curve(t);
+    while (own.n && own.step[own.n - 1] > t->series.at)
+        own.n--;
+    const struct stop_question question = {.settings = &l->plan->spec->stopping_settings,
+                                           .trial = &own,
+                                           .asked = t->series.asked,
+                                           .others = others,
+                                           .n_others = n,
+                                           .maximized = l->plan->spec->objectives[0].maximize};
+    stopper_ask(l->plan->stopper, &question, answer);
+    if (t->series.at > t->series.asked)
+        t->series.asked = t->series.at;
+    return OK;
 }

@@ -3,14 +3,15 @@
 #include "core/state.h"
 
 #include "base/id.h"
+#include "base/json_text.h"
 
 #include <math.h>
 #include <string.h>
 
 enum err trial_make(struct core *c, struct live *l, const struct new_trial *n, struct live_trial **out, struct error *error)
 {
-    char *params CLEANUP_FREE = json_dumps(n->params, JSON_COMPACT);
-    char *origin CLEANUP_FREE = json_dumps(n->origin, JSON_COMPACT);
+    char *params CLEANUP_FREE = json_text(n->params);
+    char *origin CLEANUP_FREE = json_text(n->origin);
     json_decref(n->origin);
     struct trial fresh = {.experiment_id = l->id,
                           .number = l->row->n_trials + 1,
@@ -70,12 +71,11 @@ enum err trial_start(struct core *c, struct live *l, struct live_trial *t, const
                             .lease_s = worker ? lease_s : 0,
                             .create_ms = c->now,
                             .start_ms = worker ? c->now : 0};
+    stop_rule_started(t, t->attempt && t->attempt->replicate == row->replicate);
     attempt_free(t->attempt);
     t->attempt = attempt_copy(&fresh);
     t->submitted = false;
     t->submit_tries = 0;
-    t->series_loaded = true; /* a new attempt has reported nothing */
-    series_release(&t->series);
     enum err err = attempt_insert(c->db, t->attempt, error);
     if (err)
         return err;
@@ -137,13 +137,14 @@ enum err trial_end(struct core *c, struct live *l, struct live_trial *t, enum tr
         }
         if (!isnan(first->goal) && row->rank <= objective_rank(first, first->goal))
             l->goal_reached = true;
-        if (l->plan->stopper)
-            stop_rule_completed(l, t);
     }
+    enum err err = l->plan->stopper ? stop_rule_ended(c, l, t, error) : OK;
+    if (err)
+        return err;
     if (ran)
         add_effect(c, EFFECT_FORGET, l, t);
     json_t *data = json_pack("{s:o, s:s}", "objective", number_json(row->objective), "reason", reason);
-    enum err err = save_trial(c, l, t, ended_kind[state], data, error);
+    err = save_trial(c, l, t, ended_kind[state], data, error);
     if (!err)
         live_trial_drop(l, t);
     return err;
@@ -220,7 +221,7 @@ static void fold_replicate(struct live *l, struct trial *row, json_t *metrics)
         }
     }
     json_decref(before);
-    char *text CLEANUP_FREE = json_dumps(metrics, JSON_COMPACT);
+    char *text CLEANUP_FREE = json_text(metrics);
     set_text(&row->metrics, text);
     row->objective = NAN;
     (void)number_from_json(json_object_get(metrics, name), &row->objective);
@@ -335,26 +336,23 @@ enum err trial_cancel(struct core *c, struct live *l, struct live_trial *t, cons
 
 enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, const struct measurement *m, size_t n, struct error *error)
 {
-    const struct objective *first = &l->plan->spec->objectives[0];
     bool watched = false, any = false;
     int64_t last = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool is_new;
-        enum err err = measurement_put(c->db, t->row->id, &m[i], &is_new, error);
-        if (err)
-            return err;
+    enum err err = l->plan->stopper ? stop_rule_load(c, l, t, error) : OK;
+    for (size_t i = 0; i < n && !err; i++) {
+        bool is_new = false;
+        err = measurement_put(c->db, t->row->id, &m[i], &is_new, error);
         any |= is_new;
         last = m[i].step;
-        if (l->plan->stopper && !strcmp(m[i].metric, first->metric)) {
-            watched = true;
-            if (t->series_loaded)
-                series_add(&t->series, m[i].step, objective_rank(first, m[i].value));
-        }
+        if (!err && is_new && l->plan->stopper)
+            watched |= stop_rule_measured(l, t, &m[i]);
     }
+    if (err)
+        return err;
     if (!any)
         return OK; /* a repeat: nothing is new, so no decision is */
     int64_t revision = t->row->revision; /* the trial's row is not changed by it */
-    enum err err = record(c, l, t->row, "trial.reported", json_pack("{s:I}", "step", (json_int_t)last), error);
+    err = record(c, l, t->row, "trial.reported", json_pack("{s:I}", "step", (json_int_t)last), error);
     t->row->revision = revision;
     if (err || !watched || t->row->state == TRIAL_STOPPING)
         return err;
