@@ -16,6 +16,6 @@ cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --
     --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches $sources || bad=1
 flags="-std=c11 -D_GNU_SOURCE -DHONE_VERSION=\"0\" -Isrc -Ialgorithms -Iapi -I. $(pkg-config --cflags gsl libmicrohttpd jansson sqlite3 libcurl yaml-0.1 libsodium)"
 # shellcheck disable=SC2086
-echo $sources | tr ' ' '\n' | xargs -P 2 -n 8 sh -c 'clang-tidy --quiet "$@" -- '"$flags"' 2>/dev/null' -- | grep -E 'warning:|error:' && bad=1
+echo $sources | tr ' ' '\n' | xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$@" -- '"$flags"' 2>/dev/null' -- | grep -E 'warning:|error:' && bad=1
 [ "$bad" -eq 0 ] && echo "style: nothing to mend"
 exit "$bad"

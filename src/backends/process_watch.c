@@ -199,6 +199,26 @@ static void remove_from(struct run **list, const struct run *r)
         }
 }
 
+/* Closing alone does not take it out of epoll: a process that is being spawned in another thread holds a copy until its exec. */
+static void drop_pidfd(struct backend_conn *c, struct run *r)
+{
+    if (r->pidfd < 0)
+        return;
+    (void)epoll_ctl(c->epoll, EPOLL_CTL_DEL, r->pidfd, NULL);
+    (void)close(r->pidfd);
+    r->pidfd = -1;
+}
+
+/* Closing alone would not do: a hone-run that is being spawned has a copy until it executes, and epoll would go on to tell of it. */
+static void unwatch(struct backend_conn *c, struct run *r)
+{
+    if (r->pidfd < 0)
+        return;
+    (void)epoll_ctl(c->epoll, EPOLL_CTL_DEL, r->pidfd, NULL);
+    (void)close(r->pidfd);
+    r->pidfd = -1;
+}
+
 static void told_and_gone(struct backend_conn *c, struct run *r, const struct backend_status *s)
 {
     c->host->status(c->host->ctx, r->key, s);
@@ -210,11 +230,13 @@ static void told_and_gone(struct backend_conn *c, struct run *r, const struct ba
     (void)pthread_mutex_lock(&c->mutex);
     HASH_DEL(c->runs, r);
     remove_from(&c->arrivals, r);
+    unwatch(c, r);
     bool drop = r->drop;
     (void)pthread_mutex_unlock(&c->mutex);
     if (drop)
         process_remove(c, r->key);
-    process_run_free(r); /* closes the pidfd, which takes it out of epoll */
+    drop_pidfd(c, r);
+    process_run_free(r);
 }
 
 /* Takes the exit code of a hone-run that is our child: an errno when it could not take the directory, 0 when another one has it. -1: it lives. */
@@ -242,8 +264,7 @@ static bool follow_other(struct backend_conn *c, struct run *r, pid_t pid)
         return false;
     }
     (void)pthread_mutex_lock(&c->mutex);
-    if (r->pidfd >= 0)
-        (void)close(r->pidfd);
+    drop_pidfd(c, r);
     r->pidfd = fd;
     remove_from(&c->arrivals, r);
     (void)pthread_mutex_unlock(&c->mutex);
@@ -257,9 +278,7 @@ static void look_again(struct backend_conn *c, struct run *r)
     remove_from(&c->polled, r);
     (void)pthread_mutex_lock(&c->mutex);
     remove_from(&c->arrivals, r);
-    if (r->pidfd >= 0)
-        (void)close(r->pidfd);
-    r->pidfd = -1;
+    drop_pidfd(c, r);
     r->announce_at = clock_mono_ms() + POLL_MS;
     r->next = c->arrivals;
     c->arrivals = r;
