@@ -209,16 +209,6 @@ static void drop_pidfd(struct backend_conn *c, struct run *r)
     r->pidfd = -1;
 }
 
-/* Closing alone would not do: a hone-run that is being spawned has a copy until it executes, and epoll would go on to tell of it. */
-static void unwatch(struct backend_conn *c, struct run *r)
-{
-    if (r->pidfd < 0)
-        return;
-    (void)epoll_ctl(c->epoll, EPOLL_CTL_DEL, r->pidfd, NULL);
-    (void)close(r->pidfd);
-    r->pidfd = -1;
-}
-
 static void told_and_gone(struct backend_conn *c, struct run *r, const struct backend_status *s)
 {
     c->host->status(c->host->ctx, r->key, s);
@@ -230,7 +220,6 @@ static void told_and_gone(struct backend_conn *c, struct run *r, const struct ba
     (void)pthread_mutex_lock(&c->mutex);
     HASH_DEL(c->runs, r);
     remove_from(&c->arrivals, r);
-    unwatch(c, r);
     bool drop = r->drop;
     (void)pthread_mutex_unlock(&c->mutex);
     if (drop)
