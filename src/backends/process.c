@@ -259,6 +259,7 @@ static void build_env(const struct backend_conn *c, const struct backend_job *jo
             add(env, *e);
     env->n_borrowed = env->n;
     json_object_foreach(ours, name, value) add(env, x_asprintf("%s=%s", name, json_string_value(value)));
+    add(env, x_asprintf("HONE_DATA=%.*s", (int)(strrchr(c->dir, '/') - c->dir), c->dir)); /* server.json there: where a restarted service is */
     add(env, x_asprintf("HONE_WORK_DIR=%s/work", r->dir));
     add(env, x_asprintf("HONE_ARTIFACT_DIR=%s/artifacts", r->dir));
     add(env, x_asprintf("HONE_CHECKPOINT_DIR=%s", checkpoint));

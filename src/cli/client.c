@@ -13,7 +13,7 @@
 
 #define SMALL_FILE ((size_t)16 << 10)
 
-enum { PAGE_SIZE = 500 };
+enum { PAGE_SIZE = 500, LOOK_MS = 3000 };
 
 /* What is known of the service while looking for it; all malloced. */
 struct target {
@@ -144,6 +144,7 @@ static enum err find_target(struct cli *cli, struct target *t, struct error *err
     if (rc)
         return rc;
     bool token_named = t->token_file != NULL;
+    cli->may_move = !flag(cli, "server") && !flag(cli, "context") && (!t->url || env("HONE_TRIAL"));
     from_data(cli, t);
     set(&t->project, "default");
     return read_token(t, token_named, error);
@@ -176,13 +177,18 @@ static enum err start(struct cli *cli, struct target *t, struct error *error)
     enum err rc = config_load(&config, NULL, flags, error);
     if (rc)
         return rc;
-    if (config.source[CONFIG_listen] == CONFIG_FROM_DEFAULT) {
-        free(config.listen);
-        config.listen = x_strdup("127.0.0.1:0"); /* nobody asked for a port, so none can be in the way */
-    }
     if (config.source[CONFIG_log_level] == CONFIG_FROM_DEFAULT)
         config.log_level = 2; /* warning: the terminal is for the progress line */
-    rc = cli->embed->start(&config, &cli->service, error);
+    struct error why = {0};
+    rc = cli->embed->start(&config, &cli->service, &why);
+    /* The usual port first: trials that outlive this process find `hone serve` there. But nobody asked for it. */
+    if (rc && strcmp(why.name, "PORT_IN_USE") == 0 && config.source[CONFIG_listen] == CONFIG_FROM_DEFAULT) {
+        free(config.listen);
+        config.listen = x_strdup("127.0.0.1:0");
+        rc = cli->embed->start(&config, &cli->service, &why);
+    }
+    if (rc && error)
+        *error = why;
     config_release(&config);
     if (rc)
         return rc;
@@ -222,6 +228,21 @@ enum err client_open_or_start(struct cli *cli, struct error *error)
     return open_client(cli, true, error);
 }
 
+void client_find_again(struct cli *cli)
+{
+    if (cli->service || !cli->may_move)
+        return;
+    struct target t = {0};
+    set(&t.token, env("HONE_TRIAL") ? env("HONE_TOKEN") : NULL);
+    from_data(cli, &t);
+    if (t.url && strcmp(t.url, cli->url) != 0 && !read_token(&t, true, NULL)) {
+        rest_free(cli->rest);
+        free(cli->url);
+        connect_to(cli, &t);
+    }
+    target_release(&t);
+}
+
 void client_close(struct cli *cli)
 {
     rest_free(cli->rest);
@@ -238,12 +259,12 @@ void client_close(struct cli *cli)
 
 /* ---- calls ---- */
 
-enum err client_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **reply,
-                     struct error *error)
+static enum err call_once(struct cli *cli, const char *method, const char *path, json_t *body, json_t **reply,
+                          struct error *error)
 {
     struct rest_response response;
     const struct rest_request request = {.method = method, .path = path, .body = body, .timeout_s = 90,
-                                         .retry_until_mono_ms = cli->patience_ms ? clock_mono_ms() + cli->patience_ms : 0};
+                                         .retry_until_mono_ms = cli->patience_ms ? clock_mono_ms() + LOOK_MS : 0};
     enum err rc = rest_call(cli->rest, &request, &response, error);
     if (rc) {
         json_decref(cli->problem);
@@ -253,6 +274,20 @@ enum err client_call(struct cli *cli, const char *method, const char *path, json
         *reply = json_incref(response.json);
     }
     rest_response_release(&response);
+    return rc;
+}
+
+/* A patient call looks every few seconds whether the service is elsewhere now. */
+enum err client_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **reply,
+                     struct error *error)
+{
+    struct error why = {0};
+    int64_t end = clock_mono_ms() + cli->patience_ms;
+    enum err rc;
+    while ((rc = call_once(cli, method, path, body, reply, &why)) == ERR_UNAVAILABLE && clock_mono_ms() < end && !interrupted())
+        client_find_again(cli);
+    if (rc && error)
+        *error = why;
     return rc;
 }
 

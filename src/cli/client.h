@@ -12,6 +12,8 @@ enum err client_open(struct cli *cli, struct error *error);
 /* The same, but starts a service in this process when nothing says where one is. */
 enum err client_open_or_start(struct cli *cli, struct error *error);
 void client_close(struct cli *cli); /* stops what was started */
+/* The service is away: has the one of the data directory come back at another address? Not when a flag or context named it. */
+void client_find_again(struct cli *cli);
 
 /* One call; `*reply` (may be NULL) is a new reference, NULL when the answer has no JSON. */
 enum err client_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **reply,

@@ -81,8 +81,12 @@ static bool once(struct cli *cli, const struct follow *f, const char *path, stru
     json_t *experiment = NULL;
     *rc = client_get(cli, path, &experiment, why);
     int64_t now = clock_mono_ms();
+    if (*rc && away(cli, *rc, why, r->seen)) {
+        client_find_again(cli);
+        return false;
+    }
     if (*rc)
-        return !away(cli, *rc, why, r->seen);
+        return true;
     r->seen = now;
     if (r->board && now - r->board_ms >= BOARD_MS) {
         show_board(cli, f->experiment);

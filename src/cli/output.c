@@ -246,6 +246,19 @@ void output_rows(const struct cli *cli, enum output_format format, const struct 
     columns_release(&c);
 }
 
+/* A text of several lines (what a trial said last) keeps them, under one title. */
+static void title_lines(struct table *t, const char *title, const char *text)
+{
+    do {
+        size_t len = strcspn(text, "\n");
+        CLEANUP_FREE char *line = x_strndup(text, len);
+        table_cell(t, title);
+        table_cell(t, line);
+        title = "";
+        text += len + (text[len] == '\n');
+    } while (*text);
+}
+
 static void print_object(const struct column *columns, json_t *object, bool wide)
 {
     struct table *t = table_new(2);
@@ -256,8 +269,7 @@ static void print_object(const struct column *columns, json_t *object, bool wide
         CLEANUP_FREE char *text = json_text(value);
         if (!text[0] || strcmp(text, "{}") == 0 || strcmp(text, "[]") == 0)
             continue;
-        table_cell(t, k->title);
-        table_cell(t, text);
+        title_lines(t, k->title, text);
     }
     table_print(t, stdout);
     table_free(t);

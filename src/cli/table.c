@@ -69,7 +69,7 @@ char *text_safe(const char *text)
     while (*text) {
         const char *from = text;
         bool ok = next_char(&text, &c, &len);
-        buf_add(&b, ok ? from : "?", ok ? len : 1);
+        buf_add(&b, ok ? from : strchr("\n\r\t", *from) ? " " : "?", ok ? len : 1);
     }
     return buf_take(&b);
 }

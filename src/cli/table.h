@@ -17,7 +17,7 @@ void table_cell(struct table *t, const char *text); /* the next cell, row by row
 void table_print(const struct table *t, FILE *out); /* two spaces between columns, none at the ends of lines */
 
 size_t text_width(const char *text);  /* columns on the screen */
-char *text_safe(const char *text);    /* control characters and broken UTF-8 as '?'; malloced */
+char *text_safe(const char *text);    /* line ends and tabs as spaces, other control characters and broken UTF-8 as '?'; malloced */
 
 /* 0:42, 12:05, 1:02:03, 2d 03:04; "" for what is negative or not a number. */
 #define DURATION_TEXT 32

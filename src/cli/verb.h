@@ -21,6 +21,7 @@ struct cli {
     struct rest *rest;       /* set by client_open */
     char *url;               /* of the service */
     char *project;
+    bool may_move;           /* it was found in the data directory, so it may come back elsewhere */
     bool local;              /* the service runs on this machine and shares its files */
     struct service *service; /* the one in this process, NULL = none */
     int64_t patience_ms;     /* how long a call waits for a service that is away; 0 = a few tries */

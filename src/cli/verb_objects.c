@@ -265,8 +265,10 @@ static json_t *range_text(json_t *parameter)
     }
     if (json_is_number(min))
         buf_addf(&b, "%.6g..%.6g", json_number_value(min), json_number_value(json_object_get(parameter, "max")));
-    if (json_is_number(json_object_get(parameter, "step")))
-        buf_addf(&b, " step %.6g", json_number_value(json_object_get(parameter, "step")));
+    json_t *step = json_object_get(parameter, "step"), *type = json_object_get(parameter, "type");
+    bool plain = json_number_value(step) == 1 && strcmp(json_is_string(type) ? json_string_value(type) : "", "int") == 0;
+    if (json_is_number(step) && !plain)
+        buf_addf(&b, " step %.6g", json_number_value(step));
     if (scale && strcmp(scale, "linear") != 0)
         buf_addf(&b, " %s", scale);
     json_t *text = json_string(b.data ? b.data : "");

@@ -176,7 +176,7 @@ static enum err run_document(struct cli *cli, json_t *document, const char *path
     if (cli->service)
         say(cli, "dashboard: %s", cli->embed->link(cli->service));
     CLEANUP_FREE char *name = NULL;
-    cli->file = path;
+    cli->file = path ? path : "the flags";
     rc = create(cli, document, &name, error);
     if (rc)
         return rc;
