@@ -4,6 +4,7 @@
  * Who resumes. A suspended request has one of: a command in the core (command_done resumes it), or an armed waiter (watch.c wakes it, once).
  * A command that may wait long has both, and whoever disarms the waiter resumes. A suspended connection is not told that its client went
  * away and has no timeout, so every wait is bounded; all are resumed before the library is stopped. */
+#include "accept.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "inside.h"
@@ -25,7 +26,8 @@
 #define GIVE_UP_BODY (16 * BODY_MAX)
 
 struct http {
-    struct MHD_Daemon *tcp, *unix_socket;
+    struct MHD_Daemon *tcp, *watchers, *unix_socket; /* watchers: connections that came to wait (accept.h) */
+    struct acceptor *acceptor;
     _Atomic int64_t n_connections;
 };
 
@@ -381,12 +383,17 @@ int64_t http_connections(struct api *a)
 /* --- start and stop */
 
 #define OPTIONS_MAX 10
+#define NO_SOCKET (-1)
 
+/* `fd` NO_SOCKET: connections are given to it. */
 static struct MHD_Daemon *start(struct api *a, int fd, MHD_AccessHandlerCallback handler, int threads, bool tls)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0u);
     struct MHD_OptionItem options[OPTIONS_MAX];
     size_t n = 0;
+    flags |= fd == NO_SOCKET ? MHD_USE_NO_LISTEN_SOCKET : 0u;
+    if (fd != NO_SOCKET)
+        options[n++] = (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, fd, NULL};
     options[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL};
     options[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_LIMIT, a->config.max_connections + SPARE_CONNECTIONS * threads, NULL};
     options[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, NULL};
@@ -397,7 +404,7 @@ static struct MHD_Daemon *start(struct api *a, int fd, MHD_AccessHandlerCallback
         options[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)a->config.tls_key};
     }
     options[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    return MHD_start_daemon(flags, 0, NULL, NULL, handler, a, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+    return MHD_start_daemon(flags, 0, NULL, NULL, handler, a, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, a, MHD_OPTION_NOTIFY_CONNECTION, on_connection, a,
                             MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
@@ -409,11 +416,21 @@ static enum err not_started(const struct api *a, struct error *error)
     return err_set(error, ERR_UNAVAILABLE, "HTTP", "the HTTP service cannot start (out of threads or files?)");
 }
 
+static void take_connection(void *arg, int fd, const struct sockaddr *from, socklen_t len, bool waits)
+{
+    struct api *a = arg;
+    (void)MHD_add_connection(waits ? a->http->watchers : a->http->tcp, fd, from, len); /* closes it if it cannot */
+}
+
 enum err http_open(struct api *a, struct error *error)
 {
+    bool tls = a->config.tls_cert != NULL;
     a->http = X_NEW(struct http);
-    a->http->tcp = start(a, a->listen_fd, on_tcp, a->config.threads, a->config.tls_cert != NULL);
-    if (!a->http->tcp)
+    a->http->tcp = start(a, NO_SOCKET, on_tcp, a->config.threads, tls);
+    a->http->watchers = tls ? NULL : start(a, NO_SOCKET, on_tcp, 1, false);
+    if (a->http->tcp && (tls || a->http->watchers))
+        a->http->acceptor = acceptor_new(a->listen_fd, !tls, take_connection, a);
+    if (!a->http->acceptor)
         return not_started(a, error);
     a->listen_fd = -1;
     if (a->socket_fd < 0)
@@ -425,29 +442,25 @@ enum err http_open(struct api *a, struct error *error)
     return OK;
 }
 
-static void quiesce(struct MHD_Daemon *daemon)
-{
-    int fd = daemon ? MHD_quiesce_daemon(daemon) : -1;
-    if (fd >= 0)
-        (void)close(fd);
-}
-
 void http_refuse_new(struct api *a)
 {
     if (!a->http)
         return;
-    quiesce(a->http->tcp);
-    quiesce(a->http->unix_socket);
+    acceptor_free(a->http->acceptor);
+    a->http->acceptor = NULL;
+    int fd = a->http->unix_socket ? MHD_quiesce_daemon(a->http->unix_socket) : -1;
+    if (fd >= 0)
+        (void)close(fd);
 }
 
 void http_close(struct api *a)
 {
     if (!a->http)
         return;
-    if (a->http->tcp)
-        MHD_stop_daemon(a->http->tcp);
-    if (a->http->unix_socket)
-        MHD_stop_daemon(a->http->unix_socket);
+    struct MHD_Daemon *daemons[] = {a->http->tcp, a->http->watchers, a->http->unix_socket};
+    for (size_t i = 0; i < ARRAY_LEN(daemons); i++)
+        if (daemons[i])
+            MHD_stop_daemon(daemons[i]);
     free(a->http);
     a->http = NULL;
 }
