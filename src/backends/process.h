@@ -7,14 +7,18 @@
 #include "backends/backend.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
+#define HASH_FUNCTION HASH_FNV /* the usual one falls through in a switch, which clang refuses to see uncommented */
 #include <uthash.h>
+
+extern const struct backend backend_process;
 
 /* --- a run's directory */
 
+enum why { WHY_EXIT, WHY_CANCEL, WHY_TIMEOUT, WHY_EXEC, WHY_CWD, WHY_SETUP };
+
 /* What `ended` says. */
 struct ended {
-    enum { WHY_EXIT, WHY_CANCEL, WHY_TIMEOUT, WHY_EXEC, WHY_CWD, WHY_SETUP } why;
+    enum why why;
     int code, signal, error; /* -1, 0, 0 = none */
     int64_t start_ms, end_ms;
     int64_t size[2]; /* of stdout and stderr */

@@ -33,7 +33,7 @@ static bool read_ended(int dir, struct ended *e)
         return false;
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (!strcmp(word, words[i])) {
-            e->why = i;
+            e->why = (enum why)i;
             return true;
         }
     return false;

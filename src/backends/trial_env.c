@@ -5,6 +5,7 @@
 #include "model/template.h"
 
 #include <ctype.h>
+#include <stdint.h>
 
 static void set(json_t *env, const char *name, const char *value)
 {
@@ -28,11 +29,29 @@ static void set_param(json_t *env, const char *name, const json_t *value)
     set(env, variable, text);
 }
 
+/* As JSON, with numbers in their shortest form: jansson would write 0.1 as 0.10000000000000001. */
+static char *params_text(const json_t *params)
+{
+    struct buf b = BUF_INIT;
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)params, name, value)
+    {
+        json_t *key = json_string(name);
+        char *key_text CLEANUP_FREE = json_dumps(key, JSON_ENCODE_ANY);
+        char *text CLEANUP_FREE = json_is_real(value) ? template_value(value) : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        buf_addf(&b, "%s%s:%s", b.len ? "," : "{", key_text, text);
+        json_decref(key);
+    }
+    buf_adds(&b, b.len ? "}" : "{}");
+    return buf_take(&b);
+}
+
 json_t *trial_env(const struct backend_job *job)
 {
     json_t *env = json_object(), *value;
     const char *name;
-    char *params CLEANUP_FREE = json_dumps(job->params, JSON_COMPACT);
+    char *params CLEANUP_FREE = params_text(job->params);
     set(env, "HONE_URL", job->url);
     set(env, "HONE_TOKEN", job->token);
     set(env, "HONE_PROJECT", job->project);
@@ -41,7 +60,7 @@ json_t *trial_env(const struct backend_job *job)
     set_number(env, "HONE_ATTEMPT", (unsigned long long)job->attempt);
     set_number(env, "HONE_REPLICATE", (unsigned long long)job->replicate);
     set_number(env, "HONE_SEED", job->seed);
-    set(env, "HONE_PARAMS", params ? params : "{}");
+    set(env, "HONE_PARAMS", params);
     set(env, "KATIB_TRIAL_NAME", job->trial_name);
     json_object_foreach((json_t *)(uintptr_t)job->params, name, value) set_param(env, name, value);
     struct template_values values = {
