@@ -54,7 +54,7 @@ json_t *json_at(json_t *object, const char *path)
     return NULL;
 }
 
-char *json_text(json_t *value)
+char *value_text(json_t *value)
 {
     if (!value || json_is_null(value))
         return x_strdup("-");
@@ -200,7 +200,7 @@ static void print_table(const struct columns *c, json_t *rows, bool headers)
             json_t *value = json_at(json_array_get(rows, i), c->paths[k]);
             if (json_is_number(value))
                 table_align_right(t, k);
-            CLEANUP_FREE char *text = json_text(value);
+            CLEANUP_FREE char *text = value_text(value);
             table_cell(t, text);
         }
     table_print(t, stdout);
@@ -218,7 +218,7 @@ static void print_lines(json_t *rows)
 static void print_names(const char *name_path, json_t *rows)
 {
     for (size_t i = 0; i < json_array_size(rows); i++) {
-        CLEANUP_FREE char *text = json_text(json_at(json_array_get(rows, i), name_path));
+        CLEANUP_FREE char *text = value_text(json_at(json_array_get(rows, i), name_path));
         (void)puts(text);
     }
 }
@@ -266,7 +266,7 @@ static void print_object(const struct column *columns, json_t *object, bool wide
         json_t *value = json_at(object, k->path);
         if (!value || json_is_null(value) || (k->wide && !wide))
             continue;
-        CLEANUP_FREE char *text = json_text(value);
+        CLEANUP_FREE char *text = value_text(value);
         if (!text[0] || strcmp(text, "{}") == 0 || strcmp(text, "[]") == 0)
             continue;
         title_lines(t, k->title, text);

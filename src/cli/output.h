@@ -30,6 +30,6 @@ void output_params(enum output_format format, json_t *params);
 
 void output_json(json_t *value);
 json_t *json_at(json_t *object, const char *path); /* dotted path; borrowed, NULL = not there */
-char *json_text(json_t *value);                    /* for people: "-" for null, 6 digits; malloced */
+char *value_text(json_t *value);                    /* for people: "-" for null, 6 digits; malloced */
 
 #endif

@@ -133,7 +133,7 @@ static void check_service(struct doctor *d)
         return;
     }
     d->served = true;
-    CLEANUP_FREE char *text = json_text(json_object_get(version, "version"));
+    CLEANUP_FREE char *text = value_text(json_object_get(version, "version"));
     bool same = strcmp(text, HONE_VERSION) == 0;
     found(d, "service", same ? FINE : WARNING, "%s runs version %s%s", d->cli->url, text, same ? "" : ", not that of this program");
     json_decref(version);

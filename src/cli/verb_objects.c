@@ -242,8 +242,8 @@ static json_t *objective_text(json_t *objectives)
     struct buf b = BUF_INIT;
     for (size_t i = 0; i < json_array_size(objectives); i++) {
         json_t *o = json_array_get(objectives, i), *goal = json_object_get(o, "goal");
-        CLEANUP_FREE char *direction = json_text(json_object_get(o, "direction"));
-        CLEANUP_FREE char *metric = json_text(json_object_get(o, "metric"));
+        CLEANUP_FREE char *direction = value_text(json_object_get(o, "direction"));
+        CLEANUP_FREE char *metric = value_text(json_object_get(o, "metric"));
         buf_addf(&b, "%s%s %s", i ? ", " : "", direction, metric);
         if (json_is_number(goal))
             buf_addf(&b, " (goal %.6g)", json_number_value(goal));
@@ -260,7 +260,7 @@ static json_t *range_text(json_t *parameter)
     json_t *values = json_object_get(parameter, "values"), *min = json_object_get(parameter, "min");
     const char *scale = json_string_value(json_object_get(parameter, "scale"));
     for (size_t i = 0; i < json_array_size(values); i++) {
-        CLEANUP_FREE char *value = json_text(json_array_get(values, i));
+        CLEANUP_FREE char *value = value_text(json_array_get(values, i));
         buf_addf(&b, "%s%s", i ? ", " : "", value);
     }
     if (json_is_number(min))
@@ -366,7 +366,7 @@ enum err verb_clone(struct cli *cli, struct error *error)
     json_decref(body);
     if (rc)
         return rc;
-    CLEANUP_FREE char *text = json_text(json_object_get(made, "name"));
+    CLEANUP_FREE char *text = value_text(json_object_get(made, "name"));
     (void)puts(text);
     json_decref(made);
     return OK;
