@@ -178,26 +178,30 @@ static void read_space(struct file *f)
 
 /* ---- algorithm, stopping ---- */
 
-/* A word, or {name, settings}. `alias` is one more word that is allowed and means `resolved`. NULL: that is none of the entries, or the name
- * was told as wrong. */
-static const struct catalog_entry *read_named(struct file *f, const char *member, const struct catalog_entry *entries, const char *alias,
-                                              const char *resolved, struct settings *settings)
+static const struct catalog_entry *entry_find(const struct catalog_entry *entries, const char *name)
+{
+    while (entries->name && strcmp(entries->name, name) != 0)
+        entries++;
+    return entries;
+}
+
+/* A word, or {name, settings}; `usual` when nothing is said, which may be a word that is none of the entries. NULL: it is that word, or
+ * the name was told as wrong. */
+static const struct catalog_entry *read_named(struct file *f, const char *member, const struct catalog_entry *entries, const char *usual,
+                                              struct settings *settings)
 {
     const json_t *given = reader_find(&f->top, member);
-    const char *names[MAX_ENTRIES + 2] = {alias};
-    for (size_t i = 0; i < MAX_ENTRIES && entries[i].name; i++)
-        names[i + 1] = entries[i].name;
+    const char *names[MAX_ENTRIES + 2] = {usual};
+    for (size_t i = 0, n = 1; i < MAX_ENTRIES && entries[i].name; i++)
+        if (strcmp(entries[i].name, usual) != 0)
+            names[n++] = entries[i].name;
     char *pointer CLEANUP_FREE = pointer_join("", member), *settings_pointer CLEANUP_FREE = pointer_join(pointer, "settings");
     struct reader inner = reader_open(json_is_string(given) ? NULL : given, pointer, named_members, f->problems);
     const struct reader *r = json_is_string(given) ? &f->top : &inner;
     const char *at = json_is_string(given) ? member : "name";
     int i = reader_find(r, at) ? reader_choice(r, at, names, -1) : 0;
-    const char *name = i > 0 ? names[i] : resolved;
-    const struct catalog_entry *entry = entries;
-    while (entry->name && strcmp(entry->name, name) != 0)
-        entry++;
-    if (i == 0 && !entry->name && strcmp(alias, resolved) != 0)
-        reader_bad(&f->top, member, "CHOICE", NULL, "is %s, which is %s, and this service has no %s", alias, resolved, resolved);
+    const char *name = i >= 0 ? names[i] : usual;
+    const struct catalog_entry *entry = entry_find(entries, name);
     if (i >= 0) /* settings of a name that is wrong cannot be judged */
         settings_read(settings, entry->settings, reader_find(&inner, "settings"), settings_pointer, f->problems);
     put(f, member, json_pack("{s:s, s:o}", "name", name, "settings", settings_json(settings)));
@@ -208,7 +212,7 @@ static const struct catalog_entry *read_named(struct file *f, const char *member
 static void read_algorithm(struct file *f)
 {
     struct spec *s = f->spec;
-    const struct catalog_entry *entry = read_named(f, "algorithm", f->catalog->algorithms, "auto", "gp", &s->algorithm_settings);
+    const struct catalog_entry *entry = read_named(f, "algorithm", f->catalog->algorithms, "auto", &s->algorithm_settings);
     s->algorithm = x_strdup(entry ? entry->name : "");
     f->ends |= entry && entry->finite;
     for (size_t i = 0; entry && entry->finite && s->space && i < s->space->n; i++) {
@@ -222,7 +226,7 @@ static void read_algorithm(struct file *f)
 
 static void read_stopping(struct file *f)
 {
-    const struct catalog_entry *entry = read_named(f, "stopping", f->catalog->stoppers, "none", "none", &f->spec->stopping_settings);
+    const struct catalog_entry *entry = read_named(f, "stopping", f->catalog->stoppers, "none", &f->spec->stopping_settings);
     f->spec->stopping = x_strdup(entry ? entry->name : "none");
 }
 

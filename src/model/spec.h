@@ -26,7 +26,7 @@ struct spec {
     struct objective *objectives; /* >= 1; the first is the one leaderboards sort by */
     size_t n_objectives;
     struct space *space;
-    char *algorithm;          /* a name in the catalog; "auto" is resolved to "gp" here, until the policy exists */
+    char *algorithm;          /* a name in the catalog; "auto" by default */
     struct settings algorithm_settings;
     char *stopping;           /* "none" or a name in the catalog */
     struct settings stopping_settings;

@@ -19,7 +19,7 @@
 
 static const struct setting gp_settings[] = {{"start", SETTING_INT, 10, 1, 1000, NULL, "points before the model"}, {0}};
 static const struct setting median_settings[] = {{"grace", SETTING_INT, 4, 0, 1000, NULL, "steps before it may stop"}, {0}};
-static const struct catalog_entry algorithms[] = {{"random", "Random", NULL, false}, {"grid", "Grid", NULL, true}, {"gp", "GP", gp_settings, false}, {0}};
+static const struct catalog_entry algorithms[] = {{"auto", "Automatic", NULL, false}, {"random", "Random", NULL, false}, {"grid", "Grid", NULL, true}, {"gp", "GP", gp_settings, false}, {0}};
 static const struct catalog_entry stoppers[] = {{"median", "Median", median_settings, false}, {0}};
 static const struct catalog_entry backends[] = {{"process", "Processes", NULL, false}, {0}};
 static const struct catalog catalog = {algorithms, stoppers, backends};
@@ -157,8 +157,7 @@ static void defaults_are_filled_in(void **state)
     struct spec *s = parse(SMALL, &p);
     assert_non_null(s);
     assert_string_equal(s->name, "");
-    assert_string_equal(s->algorithm, "gp");
-    assert_true(settings_get(&s->algorithm_settings, "start") == 10);
+    assert_string_equal(s->algorithm, "auto");
     assert_string_equal(s->stopping, "none");
     assert_true(isnan(s->objectives[0].goal) && s->objectives[0].strategy == STRATEGY_LAST && !s->objectives[0].maximize);
     assert_true(s->max_trials == 0 && s->parallel == 0 && s->max_failed == -1 && s->retries == 3 && s->replicates == 1);
