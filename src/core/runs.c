@@ -16,7 +16,8 @@ struct tracked {
     const struct collector *collector;
     void *parser;
     const struct connection *connection;
-    bool any_point;
+    struct plan *plan;
+    unsigned objectives_seen; /* bits; SPEC_MAX_OBJECTIVES fit */
 };
 
 struct tracker {
@@ -49,6 +50,7 @@ static void untrack(struct tracker *t, struct tracked *r)
     (void)pthread_mutex_unlock(&t->mutex);
     if (r->collector)
         r->collector->close(r->parser);
+    plan_unref(r->plan);
     free(r);
 }
 
@@ -87,13 +89,17 @@ static void send(struct core *c, enum command_kind kind, struct run_event *e)
 struct gathering {
     struct run_event *event;
     size_t cap;
-    const struct tracked *run;
+    struct tracked *run;
 };
 
 static void gather(void *arg, const struct point *p)
 {
     struct gathering *g = arg;
     struct run_event *e = g->event;
+    const struct spec *spec = g->run->plan->spec;
+    for (size_t i = 0; i < spec->n_objectives; i++)
+        if (!strcmp(p->metric, spec->objectives[i].metric))
+            g->run->objectives_seen |= 1u << i;
     if (e->n_points == g->cap) {
         g->cap = g->cap ? g->cap * 2 : 16;
         e->points = x_realloc(e->points, g->cap * sizeof *e->points);
@@ -116,7 +122,6 @@ static void feed(struct core *c, struct tracked *r, const char *data, size_t len
         run_event_free(g.event);
         return;
     }
-    r->any_point = true;
     char *saved CLEANUP_FREE = r->collector->save(r->parser);
     json_t *both = json_pack("{s:s, s:s}", "backend", cursor, "parser", saved);
     g.event->cursor = json_dumps(both, JSON_COMPACT);
@@ -162,7 +167,8 @@ static void on_status(void *ctx, const char *run_key, const struct backend_statu
         feed(c, r, "", 0, true, "end");
     struct run_event *e = event_for(r);
     e->status = *status;
-    if (status->phase == PHASE_FAILED || (final && !r->any_point))
+    bool all_seen = r->objectives_seen + 1 == 1u << r->plan->spec->n_objectives;
+    if (status->phase == PHASE_FAILED || (final && !all_seen)) /* what is missing may have been reported in another way */
         e->tail = log_tail(r);
     if (final)
         untrack(c->tracker, r);
@@ -232,6 +238,7 @@ static struct tracked *new_tracked(struct connection *conn, struct live *l, stru
     r->attempt = t->row->attempt;
     r->replicate = t->row->replicate;
     r->connection = conn;
+    r->plan = plan_ref(l->plan);
     const json_t *config = json_object_get(l->plan->spec->run, "metrics");
     const char *format = json_string_value(json_object_get(config, "format"));
     const char *metrics[SPEC_MAX_OBJECTIVES + 1] = {0};
@@ -246,7 +253,6 @@ static struct tracked *new_tracked(struct connection *conn, struct live *l, stru
         r->collector = NULL;
     else if (saved)
         r->collector->restore(r->parser, saved);
-    r->any_point = saved != NULL;
     return r;
 }
 

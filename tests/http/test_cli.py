@@ -167,7 +167,7 @@ class Objects(Cli):
         args = self.cli("best", e.name, "-o", "args").stdout.split()
         self.assertEqual((args[0], float(args[1])), ("--x", best))
         env = self.cli("best", e.name, "-o", "env").stdout.strip()
-        self.assertEqual(float(subprocess.run(["sh", "-c", f"{env}\nprintenv X || echo $X"], capture_output=True, text=True).stdout), best)
+        self.assertEqual(float(subprocess.run(["sh", "-c", f"{env}\necho $HONE_PARAM_X"], capture_output=True, text=True).stdout), best)
 
     def test_logs(self):
         e = self.finished()

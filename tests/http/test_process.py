@@ -303,7 +303,7 @@ class Hostile(Case):
         e.wait()
         self.assertEqual(e.trial(1)["state"], "FAILED")
 
-    def test_own_end_told_by_the_trial_is_its_last_word(self):
+    def test_trial_tells_its_end_and_its_exit_code_decides(self):
         script = """%s -c "
 import json, os, urllib.request as u
 base = os.environ['HONE_URL'] + '/api/v1/projects/default/experiments/' + os.environ['HONE_EXPERIMENT'] + '/trials/1'
@@ -311,10 +311,12 @@ def post(verb, body):
     return u.urlopen(u.Request(base + verb, json.dumps(body).encode(), {'Authorization': 'Bearer ' + os.environ['HONE_TOKEN'], 'Content-Type': 'application/json'})).read()
 post(':report', {'measurements': [{'step': 1, 'metrics': {'loss': 0.5}}]})
 post(':complete', {'metrics': {'loss': 0.25}})
-"; exit 1""" % sys.executable
-        e = self.s.create(run_spec(script))
-        e.wait()
-        self.assertEqual((e.trial(1)["state"], e.trial(1)["objective"]), ("SUCCEEDED", 0.25), e.log(1, "?stream=stderr").text)
+"; exit %d"""
+        for code, end in ((0, ("SUCCEEDED", 0.25)), (1, ("FAILED", None))):
+            e = self.s.create(run_spec(script % (sys.executable, code)))
+            e.wait()
+            self.assertEqual((e.trial(1)["state"], e.trial(1)["objective"]), end, e.log(1, "?stream=stderr").text)
+            self.assertEqual([m["value"] for m in e.get("/trials/1/measurements").json["measurements"]], [0.5, 0.25])
 
 
 if __name__ == "__main__":

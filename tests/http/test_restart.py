@@ -32,6 +32,7 @@ class Restart(Case):
         for end in self.both():
             e = self.s.create(run_spec(self.waiting("echo step=2 loss=0.5")))
             until(self.started, "the trial to run")
+            e.wait_trial(1, "RUNNING")
             end()
             self.s.start()
             self.assertEqual(e.trial(1)["state"], "RUNNING")
