@@ -147,9 +147,17 @@ class Faults(unittest.TestCase):
             self.skipTest("nothing can be mounted here")
         try:
             with service(data=d) as s:
-                e = s.create(run_spec("head -c 30000000 /dev/zero | tr '\\0' 'x' | fold -w 100; echo; echo loss=1", trials=2))
-                e.wait()  # SUCCEEDED or FAILED, but not stuck
+                out = tempfile.mkdtemp()
+                e = s.create(run_spec(f"[ $HONE_TRIAL = 1 ] && while [ ! -e {out}/go ]; do sleep 0.05; done; for i in $(seq 20000); do echo line $i; done; echo loss=1; touch {out}/$HONE_TRIAL", trials=2))
+                e.wait_trial(1, "RUNNING")
+                fill(d + "/ballast")
+                open(out + "/go", "w").close()
+                until(lambda: os.path.exists(out + "/1"), "the trial to end")
                 self.assertEqual(s.get("/livez").status, 200)
+                os.unlink(d + "/ballast")
+                e.wait()  # what the first printed may be lost with its log, but it is not stuck
+                self.assertIn(e.trial(1)["state"], ("SUCCEEDED", "FAILED", "LOST"))
+                self.assertEqual(e.trial(2)["state"], "SUCCEEDED")
         finally:
             subprocess.run(["umount", "-l", d])
 
