@@ -441,6 +441,7 @@ static void a_killed_hone_run_is_lost_and_takes_its_trial_with_it(void **state)
 {
     struct fixture *f = *state;
     char *started CLEANUP_FREE = path_in(state, KEY "/started"), *pid1 CLEANUP_FREE = path_in(state, KEY "/work/pid1"), *main_pid CLEANUP_FREE = path_in(state, KEY "/work/main");
+    char *log CLEANUP_FREE = path_in(state, KEY "/stdout.log");
     static const char run[] = SH("echo one; (setsid sh -c 'echo $$ > pid1; exec sleep 1000' &); while [ ! -s pid1 ]; do sleep 0.01; done; echo $$ > main; exec sleep 1000");
     for (int service_is_up = 0; service_is_up < 2; service_is_up++) {
         char text[100] = "";
@@ -450,6 +451,7 @@ static void a_killed_hone_run_is_lost_and_takes_its_trial_with_it(void **state)
         if (service_is_up)
             assert_int_equal(host_submit(h, KEY, run, "", 0, NULL), OK);
         await(has_bytes, main_pid);
+        await(has_bytes, log);
         assert_true(readlink(started, text, sizeof text - 1) > 0);
         char *first CLEANUP_FREE = read_all(pid1), *second CLEANUP_FREE = read_all(main_pid);
         assert_int_equal(kill(atoi(text), SIGKILL), 0);
@@ -505,7 +507,7 @@ static void a_dropped_run_is_killed_and_its_files_go(void **state)
     backend_process.forget(h->conn, KEY, false); /* its logs stay */
     assert_true(is_there(dir));
     backend_process.forget(h->conn, KEY, true);
-    (void)host_await_final(h, KEY);
+    assert_int_equal(host_await_final(h, KEY)->status.phase, PHASE_STOPPED);
     host_close(h); /* after the watch has gone nothing removes them any more */
     ((struct fixture *)*state)->host = NULL;
     assert_false(is_there(dir));
