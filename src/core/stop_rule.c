@@ -198,10 +198,11 @@ static enum err load_best(struct core *c, struct live *l, struct error *error)
 /* The newest first, as long as there is room. */
 static enum err load_curves(struct core *c, struct live *l, struct error *error)
 {
+    char field[] = "state";
     struct filter state[5] = {[3] = {.op = FILTER_OR, .left = &state[0], .right = &state[1]}, [4] = {.op = FILTER_OR, .left = &state[3], .right = &state[2]}};
     for (size_t i = 0, n = 0; i < TRIAL_STATE_COUNT; i++)
         if (ends[i].state)
-            state[n++] = (struct filter){.op = FILTER_EQ, .field = (char[]){"state"}, .text = (char *)(uintptr_t)ends[i].state, .number = NAN};
+            state[n++] = (struct filter){.op = FILTER_EQ, .field = field, .text = (char *)(uintptr_t)ends[i].state, .number = NAN};
     struct page *page CLEANUP_FREE = x_malloc(sizeof *page);
     char *after CLEANUP_FREE = x_strdup("");
     bool room = true;
