@@ -80,36 +80,36 @@ function history(trials, direction) {
         chart.append(el('title', null, 'No trial has finished yet'), el('text', { x: W / 2, y: H / 2, 'text-anchor': 'middle' }, 'no trial has finished yet'));
         return chart;
     }
-    let low = Infinity, high = -Infinity;
-    for (const t of done) low = Math.min(low, t.objective), high = Math.max(high, t.objective);
+    const up = direction === 'maximize', sorted = done.map((t) => t.objective).sort((a, b) => (up ? b - a : a - b));
+    const most = sorted[Math.ceil(sorted.length * 0.9) - 1], cut = most !== sorted[sorted.length - 1]; // the worst tenth lies on the border, else it would flatten the rest
+    const low = Math.min(sorted[0], most), high = Math.max(sorted[0], most);
     const last = done[done.length - 1].number, span = high - low || 1;
-    const x = (n) => left + ((n - 0.5) / last) * (W - left - right), y = (v) => top + ((high - v) / span) * (H - top - bottom);
+    const x = (n) => left + ((n - 0.5) / last) * (W - left - right), y = (v) => top + ((high - Math.max(low, Math.min(high, v))) / span) * (H - top - bottom);
     let points = '', line = '', so_far = null;
     for (const t of done) {
         points += `M${x(t.number).toFixed(1)} ${y(t.objective).toFixed(1)}h0`;
-        const better = so_far === null || (direction === 'maximize' ? t.objective > so_far : t.objective < so_far);
+        const better = so_far === null || (up ? t.objective > so_far : t.objective < so_far);
         if (better) line += so_far === null ? `M${x(t.number).toFixed(1)} ${y(t.objective).toFixed(1)}` : `H${x(t.number).toFixed(1)}V${y(t.objective).toFixed(1)}`;
         if (better) so_far = t.objective;
     }
     line += `H${x(last).toFixed(1)}`;
     chart.append(
-        el('title', null, `${done.length} finished trials, objective from ${number(low)} to ${number(high)}, best ${number(so_far)}`),
+        el('title', null, `${done.length} finished trials, worst ${number(sorted[sorted.length - 1])}, best ${number(so_far)}`),
         el('path', { class: 'axis', d: `M${left} ${top}V${H - bottom}H${W - right}` }),
         el('path', { class: 'points', d: points }), el('path', { class: 'best', d: line }),
-        el('text', { x: left - 8, y: top + 8, 'text-anchor': 'end' }, number(high)),
-        el('text', { x: left - 8, y: H - bottom, 'text-anchor': 'end' }, high > low ? number(low) : ''),
+        el('text', { x: left - 8, y: top + 8, 'text-anchor': 'end' }, (cut && !up ? '≥ ' : '') + number(high)),
+        el('text', { x: left - 8, y: H - bottom, 'text-anchor': 'end' }, high > low ? (cut && up ? '≤ ' : '') + number(low) : ''),
         el('text', { x: left, y: H - 8 }, 'trial 1'), el('text', { x: W - right, y: H - 8, 'text-anchor': 'end' }, `trial ${last}`));
     return chart;
 }
 
-// ---- the two views: each builds its elements once and gives {title, events, refresh}; refresh gives the revision it has read up to
+// ---- the two views: each builds its elements once and gives {title, events, nodes, refresh}; refresh gives the revision it has read up to
 
 function listView() {
     const board = table(['Experiment', 'State', 'Progress', 'Trials', 'Best']);
     const empty = el('p', { hidden: '' }, 'There are no experiments yet. Start one: ', el('code', null, 'hone run FILE.yaml'));
-    main.replaceChildren(el('h1', null, 'Experiments'), empty, board.node);
     return {
-        title: 'Hone', events: 'events',
+        title: 'Hone', events: 'events', nodes: [el('h1', null, 'Experiments'), empty, board.node],
         async refresh() {
             const { experiments } = await api('projects/-/experiments?page_size=100');
             empty.hidden = experiments.length > 0;
@@ -134,17 +134,17 @@ function experimentView(project, experiment) {
     };
     const buttons = { pause: ['RUNNING'], resume: ['PAUSED'], stop: ['CREATED', 'RUNNING', 'PAUSED'] };
     const row = Object.keys(buttons).map((verb) => el('button', { type: 'button', disabled: '', onclick: send(verb) }, verb[0].toUpperCase() + verb.slice(1)));
-    main.replaceChildren(el('h1', null, experiment), facts, bar, el('div', { class: 'buttons' }, ...row), message, el('h2', null, 'History'), chart,
-        heading, board.node, el('h2', null, 'Latest trials'), latest.node);
     const log = (n) => ({ text: 'log', href: `api/v1/${path}/trials/${n}/logs?tail=1000` });
     return {
         title: `${experiment} - Hone`, events: `${path}/events`,
+        nodes: [el('h1', null, experiment), facts, bar, el('div', { class: 'buttons' }, ...row), message, el('h2', null, 'History'), chart,
+            heading, board.node, el('h2', null, 'Latest trials'), latest.node],
         async refresh() {
             const e = await api(path);
             const [top, columns, recent] = await Promise.all([api(`${path}/leaderboard?limit=20`), api(`${path}/columns?cols=number,state,objective`),
                 api(`${path}/trials?order_by=-number&page_size=10`)]);
             const reason = e.reason ? `${e.state}: ${e.reason}` : e.state;
-            facts.replaceChildren(...[['', reason], ['best ', best(e)], ['trials ', counts(e.counts)], ['ETA ', duration(e.eta_seconds)]].map(([label, text]) => el('li', null, label, el('b', null, text))));
+            facts.replaceChildren(...[['', reason], ['best ', best(e)], ['trials ', counts(e.counts)], e.eta_seconds === null ? null : ['ETA ', duration(e.eta_seconds)]].filter(Boolean).map(([label, text]) => el('li', null, label, el('b', null, text))));
             if (e.progress === null) bar.removeAttribute('value');
             else bar.value = e.progress;
             bar.hidden = e.progress === null;
@@ -170,6 +170,7 @@ function explain(error) {
         ? [el('h1', null, 'Please log in'), el('p', null, 'Open the link that ', el('code', null, 'hone serve'), ' printed when it started (it works once; start the service again for a new one).')]
         : [el('h1', null, error.status === 404 ? 'Not found' : 'Something went wrong'), el('p', { class: 'error' }, error.message), el('p', null, el('a', { href: '#/' }, 'All experiments'))];
     main.replaceChildren(...hint);
+    if (error.status !== 401) timer = setTimeout(show, 2000); // it may come to be, or come back
 }
 
 async function read() {
@@ -214,7 +215,9 @@ async function show() {
     live.textContent = '';
     try {
         const revision = await mine.refresh();
-        if (mine === view) listen(revision);
+        if (mine !== view) return;
+        main.replaceChildren(...mine.nodes);
+        listen(revision);
     } catch (error) {
         if (mine === view) explain(error);
     }

@@ -7,7 +7,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from browser import Browser  # noqa: E402
-from hone import Case, run_spec, until  # noqa: E402
+from hone import Case, run_spec, service, until  # noqa: E402
 
 TAB, ENTER = "\ue004", "\ue007"
 
@@ -140,6 +140,10 @@ class UnderAPath(Case):
 
 
 class Picture(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.s = service(env={"PATH": "/usr/bin:" + os.environ["PATH"]})  # the system's python3 is the one that has sklearn
+
     def test_picture_of_digits(self):
         path = os.environ.get("HONE_SCREENSHOT")
         if not path:
@@ -148,8 +152,7 @@ class Picture(Case):
         b = Browser(1000, 1000)
         try:
             b.open(self.s.link + "#/default/digits")
-            done = self.s.cli("run", root + "/examples/digits/digits.yaml", "--name", "digits", "--seed", "1", cwd=root, timeout=600,
-                              env={"PATH": "/usr/bin:" + os.environ["PATH"]})
+            done = self.s.cli("run", root + "/examples/digits/digits.yaml", "--name", "digits", "--seed", "1", cwd=root, timeout=600)
             self.assertEqual(done.returncode, 0, done)
             b.open(f"{self.s.url}/#/default/digits")
             until(lambda: "SUCCEEDED" in b.text(".facts"), "the end")
