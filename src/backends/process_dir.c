@@ -115,8 +115,12 @@ int64_t log_size(const char *dir, const char *stream)
 {
     struct parts p;
     int64_t size = 0;
+    int fd = open_part(dir, stream, 0, &size);
+    if (fd < 0) /* the first part is always kept */
+        return 0;
+    (void)close(fd);
     find_parts(dir, stream, 0, &p);
-    int fd = p.last < 0 ? -1 : open_part(dir, stream, p.last, &size);
+    fd = open_part(dir, stream, p.last, &size);
     if (fd >= 0)
         (void)close(fd);
     return fd < 0 ? 0 : p.last + size;
@@ -125,7 +129,8 @@ int64_t log_size(const char *dir, const char *stream)
 /* Opens the file that holds at->offset: the one read before, the one that begins there, or whichever it is now. */
 static int open_at(const char *dir, const char *stream, struct log_place *at, struct buf *out)
 {
-    int64_t size;
+    int64_t size = 0;
+    bool at_end = false;
     for (int go = at->part == at->offset; go < 2; go++) {
         int64_t part = go ? at->offset : at->part;
         int fd = open_part(dir, stream, part, &size);
@@ -133,11 +138,12 @@ static int open_at(const char *dir, const char *stream, struct log_place *at, st
             at->part = part;
             return fd;
         }
+        at_end |= part && fd >= 0;
         if (fd >= 0)
             (void)close(fd);
     }
     struct parts p;
-    if (!at->offset)
+    if (!at->offset || at_end) /* nothing yet, or nothing more: what follows a part outlives it, but for the first, which stays */
         return -1;
     find_parts(dir, stream, at->offset, &p);
     int fd = p.at_or_before < 0 ? -1 : open_part(dir, stream, p.at_or_before, &size);

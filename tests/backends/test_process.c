@@ -367,6 +367,46 @@ static void logs_are_read_by_offset(void **state)
     buf_release(&out);
 }
 
+static void write_part(const char *dir, const char *name, const char *text)
+{
+    char *path CLEANUP_FREE = x_asprintf("%s/%s", dir, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void parts_of_a_log_that_are_gone_are_stepped_over(void **state)
+{
+    struct fixture *f = *state;
+    write_part(f->dir, "out.log", "0123");
+    write_part(f->dir, "out.20.log", "abcd");
+    write_part(f->dir, "out.24.log", "ef");
+    write_part(f->dir, "out.x.log", "no part");
+    static const struct {
+        struct log_place from;
+        const char *text;
+        int64_t next;
+    } cases[] = {{{0, 0}, "0123", 4}, {{3, 0}, "3", 4},    {{4, 0}, "\n[hone: 16 bytes are not kept here: the log is longer than run.log_limit]\nabcd", 24}, {{8, 8}, "\n[hone: 12 bytes are not kept here: the log is longer than run.log_limit]\nabcd", 24},
+                 {{22, 0}, "cd", 24}, {{24, 20}, "ef", 26}, {{24, 8}, "ef", 26},                                                                  {{26, 24}, "", 26},
+                 {{26, 0}, "", 26},   {{30, 0}, "", 30}};
+    assert_int_equal(log_size(f->dir, "out"), 26);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out = BUF_INIT;
+        struct log_place at = cases[i].from;
+        (void)log_read(f->dir, "out", &at, 100, &out);
+        assert_string_equal(out.len ? out.data : "", cases[i].text);
+        assert_int_equal(at.offset, cases[i].next);
+        buf_release(&out);
+    }
+    write_part(f->dir, "out.26.log", "gh"); /* a reader at the end goes on with what follows */
+    struct log_place at = {26, 24};
+    struct buf out = BUF_INIT;
+    assert_int_equal(log_read(f->dir, "out", &at, 100, &out), 2);
+    assert_string_equal(out.data, "gh");
+    buf_release(&out);
+}
+
 /* --- nothing is lost, nothing is run twice */
 
 /* A service in a process of its own that submits, and is killed with SIGKILL once `until` is there. */
@@ -609,6 +649,7 @@ int main(void)
         TEST(output_is_told_while_it_runs),
         TEST(a_flood_of_logs_keeps_its_beginning_and_its_end),
         TEST(logs_are_read_by_offset),
+        TEST(parts_of_a_log_that_are_gone_are_stepped_over),
         TEST(a_run_is_followed_by_the_next_service),
         TEST(an_end_while_no_service_ran_counts),
         TEST(an_adopted_run_can_be_stopped),
