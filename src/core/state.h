@@ -17,6 +17,7 @@
 #include "stop/stopper.h"
 
 #include <stdatomic.h>
+#define HASH_FUNCTION HASH_FNV /* the usual one falls through in a switch, which clang refuses to see uncommented */
 #include <uthash.h>
 
 #define NEVER INT64_MAX
