@@ -50,6 +50,12 @@ class Bodies(Case):
         for path in ("/api/v1/nope", "/api/v2/projects", "/api/v1/projects/default/experiments/a/b/c", "/api/v1/projects/default/experiments/%00", "/api/v1//projects", "/" + "x" * 3000):
             self.assertIn(self.s.get(path).status, (400, 404, 414), path[:60])
 
+    def test_type_of_an_error_leads_to_its_page(self):
+        body = self.problem(self.s.get(ALL + "/nope"), 404)
+        answer = self.s.get(body["type"], token=None)
+        self.assertEqual(answer.status, 200)
+        self.assertIn(body["code"], answer.text)
+
     def test_too_many_values_in_a_report(self):
         e = self.s.create(ask_spec())
         n = e.ask()["number"]
