@@ -31,7 +31,7 @@ enum dir_state {
     DIR_LOST, /* its hone-run died before it could say how it ended */
 };
 
-/* `pid` (of hone-run) and `start_ms` are set unless FRESH, `ended` when ENDED. */
+/* `pid` (of hone-run) and `start_ms` are set when RUNNING or LOST, `ended` when ENDED. */
 enum dir_state dir_look(const char *dir, pid_t *pid, int64_t *start_ms, struct ended *ended);
 
 /* Where a reader of a log stands: the file it reads begins at `part`. */

@@ -15,14 +15,15 @@
 
 enum { LINK_MAX_TEXT = 256, WALK_FDS = 16 };
 
-static bool read_link(int dir, const char *name, char text[LINK_MAX_TEXT])
+static bool read_link(const char *dir, const char *name, char text[LINK_MAX_TEXT])
 {
-    ssize_t n = readlinkat(dir, name, text, LINK_MAX_TEXT - 1);
+    char *path CLEANUP_FREE = x_asprintf("%s/%s", dir, name);
+    ssize_t n = readlink(path, text, LINK_MAX_TEXT - 1);
     text[n > 0 ? n : 0] = '\0';
     return n > 0;
 }
 
-static bool read_ended(int dir, struct ended *e)
+static bool read_ended(const char *dir, struct ended *e)
 {
     static const char *const words[] = {
         [WHY_EXIT] = "exit", [WHY_CANCEL] = "cancel", [WHY_TIMEOUT] = "timeout", [WHY_EXEC] = "exec", [WHY_CWD] = "cwd", [WHY_SETUP] = "setup"};
@@ -39,34 +40,30 @@ static bool read_ended(int dir, struct ended *e)
     return false;
 }
 
-/* True: nobody holds the lock. Only asked once `started` is there: before, a hone-run that is about to take it must not be in the way. */
-static bool lock_is_free(int dir)
+/* Only asked once `started` is there: before, a hone-run that is about to take the lock must not find it taken. */
+static bool lock_is_free(const char *dir)
 {
-    return flock(dir, LOCK_SH | LOCK_NB) == 0;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_free = fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return is_free;
 }
 
 enum dir_state dir_look(const char *dir, pid_t *pid, int64_t *start_ms, struct ended *ended)
 {
     char text[LINK_MAX_TEXT];
-    enum dir_state state = DIR_FRESH;
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return DIR_FRESH;
+    int number = -1;
     *start_ms = 0;
-    if (read_link(fd, "started", text)) {
-        int number = -1;
-        (void)sscanf(text, "%d %" SCNd64, &number, start_ms);
-        *pid = number;
-        state = DIR_RUNNING;
-    }
-    if (state == DIR_RUNNING && !read_ended(fd, ended)) {
-        if (lock_is_free(fd)) /* it may have ended between the two looks */
-            state = read_ended(fd, ended) ? DIR_ENDED : DIR_LOST;
-    } else if (state == DIR_RUNNING) {
-        state = DIR_ENDED;
-    }
-    (void)close(fd);
-    return state;
+    if (read_ended(dir, ended))
+        return DIR_ENDED;
+    if (!read_link(dir, "started", text))
+        return DIR_FRESH;
+    (void)sscanf(text, "%d %" SCNd64, &number, start_ms);
+    *pid = number;
+    if (!lock_is_free(dir))
+        return DIR_RUNNING;
+    return read_ended(dir, ended) ? DIR_ENDED : DIR_LOST; /* it may have ended between the two looks */
 }
 
 /* --- logs */

@@ -292,7 +292,7 @@ static void run_over(struct backend_conn *c, struct run *r)
         look_again(c, r);
         return;
     }
-    s.start_ms = start_ms;
+    s.start_ms = state == DIR_ENDED ? ended.start_ms : start_ms;
     if (state == DIR_ENDED && log_is_short(r, &ended)) /* power failed after a short run: its end was kept, its last lines were not */
         state = DIR_LOST;
     if (state != DIR_ENDED && !r->lost_early)

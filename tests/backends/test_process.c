@@ -517,6 +517,25 @@ static void a_run_whose_files_are_gone_is_lost(void **state)
     assert_int_equal(t->output.len, 0);
 }
 
+static void an_end_that_cannot_be_trusted_is_lost(void **state)
+{
+    static const char *const ends[] = {"exit 0 0 0 1000 2000 100 0" /* more output than there is: the power failed */, "exit 0", "nonsense", NULL};
+    struct host *h = open_host(state);
+    for (int i = 0; i < 4; i++) {
+        char *key CLEANUP_FREE = x_asprintf("h-abcdefgh-%d-1", i + 1), *dir CLEANUP_FREE = path_in(state, key);
+        char *started CLEANUP_FREE = x_asprintf("%s/started", dir), *ended CLEANUP_FREE = x_asprintf("%s/ended", dir);
+        assert_int_equal(mkdir(dir, 0700), 0);
+        assert_int_equal(symlink("999999999 1000", started), 0);
+        if (ends[i])
+            assert_int_equal(symlink(ends[i], ended), 0);
+        assert_int_equal(host_submit(h, key, SH("echo again"), "", 0, NULL), OK);
+        struct told *t = host_await_final(h, key);
+        assert_int_equal(t->status.cause, CAUSE_LOST);
+        assert_int_equal(t->status.start_ms, 1000);
+        assert_int_equal(t->output.len, 0);
+    }
+}
+
 static void the_same_run_is_started_once(void **state)
 {
     struct fixture *f = *state;
@@ -655,6 +674,7 @@ int main(void)
         TEST(an_adopted_run_can_be_stopped),
         TEST(a_killed_hone_run_is_lost_and_takes_its_trial_with_it),
         TEST(a_run_whose_files_are_gone_is_lost),
+        TEST(an_end_that_cannot_be_trusted_is_lost),
         TEST(the_same_run_is_started_once),
         TEST(a_dropped_run_is_killed_and_its_files_go),
         TEST(hone_run_starts_from_a_file_where_memory_may_not_be_run),
