@@ -86,7 +86,7 @@ static void assert_same_points(const struct book *a, const struct book *b)
 enum doing { ASKING, REPORTING, COMPLETING, DONE };
 
 struct worker {
-    char name[8];
+    char name[16];
     enum doing doing;
     int64_t trial;
     double value;
