@@ -73,9 +73,8 @@ static struct walk_plan plan_of(const struct search *s, struct place at)
     for (int i = 0; i < p->n_dims; i++)
         d += p->dims[i].n_levels != 1;
     if (plan.lambda == 0) {
-        size_t workers = at.workers ? (size_t)2 << at.workers : 0;
-        plan.lambda = 4 + (size_t)(3 * log(d > 1 ? d : 1));
-        plan.lambda = plan.lambda > workers ? plan.lambda : workers;
+        size_t usual = 4 + (size_t)(3 * log(d > 1 ? d : 1)), least = at.workers ? ((size_t)5 << at.workers) / 4 : 0;
+        plan.lambda = usual > least ? usual : least;
     }
     return plan;
 }
