@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Bayesian optimisation by a Gaussian process (Jones, Schonlau, Welch 1998), by the recipe of algorithms/README.md: scrambled Sobol points
- * at first; then the half-rank warp, Matern-5/2 with MAP hyperparameters, running trials as kriging believers, failed ones as the worst
- * value; and by a coin for every suggestion the logarithm of the expected improvement or the confidence bound.
- *
- * Hyperparameters are fitted from scratch at every suggestion, along a chain: those of the first 16 finished trials start the fit of the
- * first 32, these that of 64, and so on to all. So they are a function of the history, cost little more than the last fit, and each link
- * can be cached under a hash of all that it depends on. */
+ * at first; then the half-rank warp, Matern-5/2 with MAP hyperparameters (gp/chain.h), running trials as kriging believers, failed ones as
+ * the worst value; and by a coin for every suggestion the logarithm of the expected improvement or the confidence bound. Two or three
+ * objectives have a model each, and the expected improvement of their hypervolume. */
+#include "fresh.h"
 #include "gp/acquire.h"
-#include "gp/fit.h"
-#include "gp/history.h"
+#include "gp/chain.h"
 #include "gp/subset.h"
-#include "grid.h"
-#include "math/sobol.h"
-#include "sequence.h"
+#include "math/array.h"
+#include "math/pareto.h"
 
 #include "base/mem.h"
 
@@ -20,14 +16,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CHAIN_START 16
-#define CHAIN_LINKS 6        /* cached: 16, 32, 64, 128, 256, and the last one */
-#define FIT_ROWS 256         /* of more, the hyperparameters come from a subset */
-#define MODEL_ROWS 400       /* of more, the predictions do */
+#define MODEL_ROWS 400       /* of more, predictions come from a subset */
 #define MAX_PENDING 200      /* running trials that the model is told of: the newest */
 #define GOOD_POINTS 5        /* that candidates are drawn around */
-#define ENUMERATED 65536     /* configurations of a space that is walked to find one that is new */
-#define FRESH_TRIES 200      /* Sobol points in a row that were all seen, before that */
+
+/* When the last trials gained little, some suggestions must leave a value of a categorical that the best point has: a model is soon sure of
+ * how the others compare, from a few trials far from their own optimum. */
+#define STALL_TRIALS 4
+#define STALL_GAIN 0.02      /* standard deviations of the target */
+#define DETOURS (1.0 / 3)
 
 enum choice { CHOICE_MIXED, CHOICE_EI, CHOICE_BOUND };
 
@@ -39,101 +36,6 @@ static const struct setting settings[] = {
      "ei: expected improvement; bound: confidence bound; mixed: a coin between them for every suggestion"},
     {0},
 };
-
-/* Fits that were made, each under a hash of what it was made from. */
-struct memo {
-    uint64_t key[CHAIN_LINKS];
-    struct gp_theta *theta[CHAIN_LINKS];
-};
-
-static void memo_free(void *cache)
-{
-    struct memo *m = cache;
-    for (int i = 0; m && i < CHAIN_LINKS; i++)
-        free(m->theta[i]);
-    free(m);
-}
-
-static uint64_t hash_doubles(uint64_t key, const double *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint64_t bits;
-        memcpy(&bits, &v[i], sizeof bits);
-        key = rng_mix(key ^ bits) + 0x9e3779b97f4a7c15u;
-    }
-    return key;
-}
-
-static uint64_t hash_set(const struct gp_set *s, uint64_t key)
-{
-    for (size_t k = 0; k < s->d; k++)
-        key = hash_doubles(key, s->x + k * s->cap, s->n);
-    return hash_doubles(hash_doubles(key, s->y, s->n), s->extra, s->n);
-}
-
-/* --- hyperparameters */
-
-static void fit_set(const struct gp_history *h, const struct gp_set *set, size_t m, const struct gp_theta *previous, void **cache, int link,
-                    struct gp_theta *theta)
-{
-    struct memo *memo = cache ? *cache : NULL;
-    uint64_t key = hash_set(set, rng_mix(h->search->seed + m));
-    if (previous)
-        key = hash_doubles(key, previous->v, set->d + 2);
-    if (cache && !memo)
-        *cache = memo = X_NEW(struct memo);
-    if (memo && memo->theta[link] && memo->key[link] == key) {
-        *theta = *memo->theta[link];
-        return;
-    }
-    gp_fit_theta(set, previous, rng_new(h->search->seed, RNG_START, m), theta);
-    if (!memo)
-        return;
-    if (!memo->theta[link])
-        memo->theta[link] = X_NEW(struct gp_theta);
-    *memo->theta[link] = *theta;
-    memo->key[link] = key;
-}
-
-static void fit_first(const struct gp_history *h, size_t m, const struct gp_theta *previous, void **cache, int link,
-                      struct gp_theta *theta)
-{
-    struct gp_set set, part;
-    struct warp warp;
-    if (!gp_history_set(h, m, &set, &warp))
-        gp_fit_centre(h->space->d, theta);
-    else if (m <= FIT_ROWS)
-        fit_set(h, &set, m, previous, cache, link, theta);
-    else {
-        size_t row[FIT_ROWS];
-        gp_set_subset(&set, row, subset_spread(&set, FIT_ROWS, row), h->space, &part);
-        fit_set(h, &part, m, previous, cache, link, theta);
-        gp_set_release(&part);
-    }
-    gp_set_release(&set);
-    warp_release(&warp);
-}
-
-/* How many of n finished trials the hyperparameters are fitted to: with many, not every new one is worth a fit. */
-static size_t fitted_to(size_t n)
-{
-    size_t every = n <= 150 ? 1 : n <= 300 ? 5 : n <= 1000 ? 20 : 100;
-    return n - n % every;
-}
-
-static void find_theta(const struct gp_history *h, void **cache, struct gp_theta *theta)
-{
-    const size_t last = fitted_to(h->n_finished);
-    struct gp_theta previous;
-    bool has_previous = false;
-    int link = 0;
-    for (size_t m = CHAIN_START; m < last && m <= FIT_ROWS; m *= 2) {
-        fit_first(h, m, has_previous ? &previous : NULL, cache, link++, theta);
-        previous = *theta;
-        has_previous = true;
-    }
-    fit_first(h, last, has_previous ? &previous : NULL, cache, CHAIN_LINKS - 1, theta);
-}
 
 /* --- the model */
 
@@ -158,14 +60,38 @@ static void make_model(const struct gp_history *h, const struct gp_set *set, con
     gp_model_finish(m);
 }
 
-static size_t good_points(const struct gp_history *h, const struct gp_set *set, const double **good)
+struct models {
+    int m; /* one an objective, or one of all */
+    struct gp_set set[BOXES_MAX_OBJECTIVES];
+    struct warp warp[BOXES_MAX_OBJECTIVES];
+    struct gp_model model[BOXES_MAX_OBJECTIVES];
+};
+
+/* False if nothing can be learnt yet. */
+static bool models_init(struct models *k, const struct gp_history *h, void **cache)
 {
-    size_t *order CLEANUP_FREE = x_calloc(set->n, sizeof *order), n = 0;
-    subset_by_value(set, order);
-    for (; n < set->n && n < GOOD_POINTS; n++)
-        good[n] = h->finished[order[n]]->x;
-    return n;
+    bool learns = false;
+    *k = (struct models){.m = h->weight ? 1 : h->search->problem->n_objectives};
+    for (int j = 0; j < k->m; j++)
+        learns |= gp_history_set_of(h, h->n_finished, j, &k->set[j], &k->warp[j]);
+    for (int j = 0; j < k->m && learns; j++) {
+        struct gp_theta theta;
+        chain_theta(h, j, cache, &theta);
+        make_model(h, &k->set[j], &theta, &k->model[j]);
+    }
+    return learns;
 }
+
+static void models_release(struct models *k)
+{
+    for (int j = 0; j < k->m; j++) {
+        gp_set_release(&k->set[j]);
+        warp_release(&k->warp[j]);
+        gp_model_release(&k->model[j]);
+    }
+}
+
+/* --- one objective */
 
 static enum acquisition_kind toss(const struct search *s)
 {
@@ -176,84 +102,167 @@ static enum acquisition_kind toss(const struct search *s)
     return choice == CHOICE_EI ? ACQUISITION_LOG_EI : ACQUISITION_BOUND;
 }
 
-static void describe(const struct gp_history *h, const struct acquisition *a, const struct warp *warp, struct suggestion *out)
+/* The best finished points; with a detour those that take it, if there are any. */
+static size_t good_points(const struct gp_history *h, const struct hunt *hunt, const size_t *order, const double **good)
 {
-    (void)snprintf(out->how, sizeof out->how, "%s", a->kind == ACQUISITION_LOG_EI ? "expected improvement" : "confidence bound");
+    size_t n = 0;
+    for (int all = 0; all < 2 && !n; all++)
+        for (size_t i = 0; i < h->n_finished && n < GOOD_POINTS; i++)
+            if (all || !hunt_avoids(hunt, h->finished[order[i]]->x))
+                good[n++] = h->finished[order[i]]->x;
+    return n;
+}
+
+static bool stalled(const struct gp_set *set)
+{
+    double best = INFINITY, before = INFINITY;
+    for (size_t i = 0; i < set->n; i++) {
+        best = fmin(best, set->y[i]);
+        if (i + STALL_TRIALS < set->n)
+            before = fmin(before, set->y[i]);
+    }
+    return before - best < STALL_GAIN;
+}
+
+/* Draws whether, and which categorical. */
+static void plan_detour(const struct gp_history *h, const struct gp_set *set, const double *best, struct hunt *hunt)
+{
+    const struct gp_space *space = h->space;
+    struct rng r = rng_new(h->search->seed, RNG_DETOUR, (uint64_t)h->search->cursor);
+    int dim[GP_MAX_DIMS], n = 0;
+    if (!stalled(set) || rng_uniform(&r) >= DETOURS)
+        return;
+    for (size_t k = 0; k < space->d; k++)
+        if (space->categorical[k] && !isnan(best[space->dim[k]]))
+            dim[n++] = space->dim[k];
+    if (!n)
+        return;
+    hunt->avoid = dim[rng_next(&r) % (uint64_t)n];
+    hunt->avoid_level = gp_space_level(space->problem, hunt->avoid, best[hunt->avoid]);
+}
+
+static void aim_at_best(const struct gp_history *h, struct models *k, struct acquisition *a, struct hunt *hunt, const double **good)
+{
+    size_t *order CLEANUP_FREE = x_calloc(h->n_finished + 1, sizeof *order);
+    subset_by_value(&k->set[0], order);
+    a->kind = toss(h->search);
+    a->incumbent = gp_model_lowest_mean(&k->model[0]);
+    plan_detour(h, &k->set[0], h->finished[order[0]]->x, hunt);
+    hunt->n_good = good_points(h, hunt, order, good);
+    if (hunt->avoid < 0)
+        return;
+    for (size_t i = 0; i < h->n_finished; i++) /* the best of those that take it is what is to be improved */
+        if (!hunt_avoids(hunt, h->finished[order[i]]->x)) {
+            a->incumbent = fmax(a->incumbent, k->set[0].y[order[i]]);
+            return;
+        }
+}
+
+/* --- several objectives */
+
+/* What the models expect of all trials, the running ones too: n rows of m. */
+static double *expectations(const struct gp_history *h, struct models *k, size_t *n)
+{
+    double *y = array_new((h->n_finished + h->n_pending + 1) * (size_t)k->m), point[GP_MAX_DIMS];
+    *n = 0;
+    for (size_t i = 0; i < h->n_finished + h->n_pending; i++) {
+        const struct observation *o = i < h->n_finished ? h->finished[i] : h->pending[i - h->n_finished];
+        gp_space_encode(h->space, o->x, point);
+        for (int j = 0; j < k->m; j++)
+            y[*n * (size_t)k->m + (size_t)j] = gp_model_mean(&k->model[j], point);
+        ++*n;
+    }
+    return y;
+}
+
+/* Well beyond the ends of the front, so that these count too, and not better than the average trial. */
+static void find_reference(const double *const *y, const size_t *order, const int *front, size_t n, int m, double *reference)
+{
+    for (int j = 0; j < m; j++) {
+        double low = INFINITY, high = -INFINITY;
+        for (size_t i = 0; i < n && front[i] == 0; i++) {
+            low = fmin(low, y[order[i]][j]);
+            high = fmax(high, y[order[i]][j]);
+        }
+        reference[j] = fmax(high + 0.5 * (high - low), 0) + 1e-6;
+    }
+}
+
+static size_t aim_at_front(const struct gp_history *h, struct models *k, struct acquisition *a, struct hunt *hunt, const double **good)
+{
+    size_t n, n_front = 0;
+    double *values CLEANUP_FREE = expectations(h, k, &n), reference[BOXES_MAX_OBJECTIVES];
+    const double **y CLEANUP_FREE = x_calloc(n + 1, sizeof *y);
+    size_t *order CLEANUP_FREE = x_calloc(n + 1, sizeof *order);
+    int *front CLEANUP_FREE = x_calloc(n + 1, sizeof *front);
+    for (size_t i = 0; i < n; i++)
+        y[i] = values + i * (size_t)k->m;
+    pareto_sort(y, n, k->m, 1, order, front);
+    while (n_front < n && front[n_front] == 0)
+        n_front++;
+    find_reference(y, order, front, n, k->m, reference);
+    for (size_t i = 0; i < n_front; i++)
+        y[i] = values + order[i] * (size_t)k->m;
+    a->kind = ACQUISITION_LOG_EHVI;
+    boxes_init(&a->boxes, y, n_front, k->m, reference);
+    const struct rng r = rng_new(h->search->seed, RNG_WEIGHT, (uint64_t)h->search->cursor);
+    for (size_t i = 0; i < n_front && hunt->n_good < GOOD_POINTS; i++) {
+        size_t at = order[rng_permute(r, n_front, i)];
+        good[hunt->n_good++] = at < h->n_finished ? h->finished[at]->x : h->pending[at - h->n_finished]->x;
+    }
+    return n_front;
+}
+
+/* --- suggestions */
+
+static void describe(const struct gp_history *h, struct models *k, const struct acquisition *a, const struct hunt *hunt, size_t n_front,
+                     struct suggestion *out)
+{
+    static const char *const how[] = {[ACQUISITION_LOG_EI] = "expected improvement", [ACQUISITION_BOUND] = "confidence bound",
+                                      [ACQUISITION_LOG_EHVI] = "hypervolume improvement"};
+    (void)snprintf(out->how, sizeof out->how, "%s", how[a->kind]);
     int at = snprintf(out->note, sizeof out->note, "model of %zu finished and %zu running trials", h->n_finished, h->n_pending);
     if (h->weight) {
         for (int j = 0; j < h->search->problem->n_objectives && at < SUGGESTION_NOTE - 20; j++)
             at += snprintf(out->note + at, sizeof out->note - (size_t)at, "%s%.2f", j ? ", " : "; weights of the objectives ", h->weight[j]);
         return; /* what it expects is of their mixture, which means nothing to people */
     }
+    if (n_front)
+        (void)snprintf(out->note + at, sizeof out->note - (size_t)at, "; %zu of them on the front", n_front);
+    else if (hunt->avoid >= 0)
+        (void)snprintf(out->note + at, sizeof out->note - (size_t)at, "; little was gained lately, so it looks at other values of parameter %d",
+                       hunt->avoid + 1);
     double point[GP_MAX_DIMS], mean, deviation;
     gp_space_encode(h->space, out->x, point);
-    gp_model_predict(a->model, point, &mean, &deviation, NULL, 0, NULL, NULL);
-    out->expected = warp_back(warp, mean);
-    out->deviation = deviation * warp->slope;
+    gp_model_predict(&k->model[0], point, &mean, &deviation, NULL, 0, NULL, NULL);
+    out->expected = warp_back(&k->warp[0], mean);
+    out->deviation = deviation * k->warp[0].slope;
 }
 
 static bool ask_model(const struct gp_history *h, const struct seen *seen, void **cache, struct suggestion *out)
 {
     const struct search *s = h->search;
-    struct gp_set set;
-    struct warp warp;
-    struct gp_theta theta;
-    struct gp_model model;
+    struct models *k CLEANUP_FREE = X_NEW(struct models);
     bool found = false;
-    if (gp_history_set(h, h->n_finished, &set, &warp)) {
-        find_theta(h, cache, &theta);
-        make_model(h, &set, &theta, &model);
+    if (models_init(k, h, cache)) {
         const double *good[GOOD_POINTS];
-        struct acquisition a = {.kind = toss(s), .model = &model, .incumbent = gp_model_lowest_mean(&model)};
-        struct hunt hunt = {.space = h->space, .acquisition = &a, .seen = seen, .good = good, .n_good = good_points(h, &set, good),
+        struct acquisition a = {.model = k->model};
+        struct hunt hunt = {.space = h->space, .acquisition = &a, .seen = seen, .good = good, .avoid = -1,
                             .seed = rng_mix(s->seed ^ rng_mix((uint64_t)s->cursor))};
+        size_t n_front = 0;
+        if (k->m > 1)
+            n_front = aim_at_front(h, k, &a, &hunt, good);
+        else
+            aim_at_best(h, k, &a, &hunt, good);
         found = hunt_best(&hunt, out->x, &out->acquisition);
         if (found) {
             out->cursor = s->cursor + 1;
-            describe(h, &a, &warp, out);
+            describe(h, k, &a, &hunt, n_front, out);
         }
-        gp_model_release(&model);
+        boxes_release(&a.boxes);
     }
-    gp_set_release(&set);
-    warp_release(&warp);
+    models_release(k);
     return found;
-}
-
-/* --- without the model */
-
-/* The first configuration of a small space that was not seen, from a drawn one on. */
-static enum err find_unseen(const struct search *s, const struct seen *seen, struct grid *g, struct suggestion *out, struct error *error)
-{
-    const struct problem *p = s->problem;
-    struct rng r = rng_new(s->seed, RNG_ORDER, (uint64_t)s->cursor);
-    const int64_t first = (int64_t)(rng_next(&r) % (uint64_t)g->n);
-    for (int64_t i = 0; i < g->n; i++) {
-        grid_at(g, (first + i) % g->n, out->x);
-        if ((p->feasible && !p->feasible(p->ctx, out->x)) || seen_has(seen, p, out->x))
-            continue;
-        out->cursor = s->cursor + 1;
-        (void)snprintf(out->how, sizeof out->how, "not tried yet");
-        return OK;
-    }
-    return err_set(error, ERR_EXHAUSTED, NULL, "every one of the %lld points of the space was suggested", (long long)g->n);
-}
-
-/* A point of the Sobol sequence that was not seen. */
-static enum err fresh_point(const struct search *s, const struct seen *seen, const char *how, struct suggestion *out, struct error *error)
-{
-    struct search next = *s;
-    enum err err = OK;
-    for (int i = 0; i < FRESH_TRIES && !err; i++, next.cursor = out->cursor) {
-        err = sequence_suggest(&next, sobol_point, how, out, error);
-        if (!err && !seen_has(seen, s->problem, out->x))
-            return OK;
-    }
-    struct grid g;
-    grid_open(&g, s->problem, 0);
-    if (g.n <= ENUMERATED)
-        err = find_unseen(s, seen, &g, out, error);
-    grid_close(&g);
-    return err; /* of a larger space: the last point, again */
 }
 
 static size_t initial_points(const struct search *s, const struct gp_space *space)
@@ -291,11 +300,11 @@ const struct algorithm algorithm_gp = {
     .name = "gp",
     .title = "Gaussian process",
     .about = "Bayesian optimisation with a Gaussian process (Jones, Schonlau, Welch 1998; log expected improvement of Ament et al. 2023; "
-             "several objectives by ParEGO, Knowles 2006).",
+             "hypervolume improvement of two or three objectives, Emmerich 2005; ParEGO of more, Knowles 2006).",
     .settings = settings,
     .needs_history = true,
     .is_slow = true,
     .max_dims = GP_MAX_DIMS,
     .suggest = suggest,
-    .cache_free = memo_free,
+    .cache_free = chain_free,
 };

@@ -21,22 +21,102 @@
 #define MAX_LEVELS_WALKED 12   /* levels of an ordinal tried one by one; more are stepped through */
 #define MAX_LEVELS_STEPPED 20  /* an ordinal of more levels also moves with the continuous ones, and is snapped */
 
+/* What a model says at a point, and where that goes. */
+struct belief {
+    double mean, deviation, d_mean[GP_MAX_DIMS], d_deviation[GP_MAX_DIMS];
+};
+
+/* An acquisition's derivatives by the mean and the deviation of each objective. */
+struct pull {
+    double by_mean[BOXES_MAX_OBJECTIVES], by_deviation[BOXES_MAX_OBJECTIVES];
+};
+
+/* ln E[(threshold - Y)+] and, each times the deviation and divided by the expectation, its derivatives (of the mean: negated). */
+static double log_gain(const struct belief *b, double threshold, double *by_mean, double *by_deviation)
+{
+    double z = (threshold - b->mean) / b->deviation, value = log(b->deviation) + normal_log_h(z, by_mean);
+    *by_deviation = 1 - z * *by_mean;
+    return value;
+}
+
+/* ln of what Y is expected to gain between the ends of a box in one objective: E[(high - Y)+] - E[(low - Y)+]. */
+static double log_gain_between(const struct belief *b, double low, double high, double *by_mean, double *by_deviation)
+{
+    double value = log_gain(b, high, by_mean, by_deviation), rest = 1;
+    if (isfinite(low)) {
+        double low_mean, low_deviation, ratio = exp(log_gain(b, low, &low_mean, &low_deviation) - value);
+        rest = fmax(1 - ratio, 1e-12);
+        *by_mean = (*by_mean - ratio * low_mean) / rest;
+        *by_deviation = (*by_deviation - ratio * low_deviation) / rest;
+    }
+    *by_mean /= -b->deviation;
+    *by_deviation /= b->deviation;
+    return value + log(rest);
+}
+
+/* Exact: the sum over the boxes of the products of the objectives' gains, by logarithms. */
+static double log_ehvi(const struct boxes *boxes, const struct belief *belief, struct pull *pull)
+{
+    double largest = -INFINITY, sum = 0;
+    *pull = (struct pull){0};
+    for (size_t i = 0; i < boxes->n; i++) {
+        const struct box *box = &boxes->box[i];
+        struct pull part;
+        double value = 0;
+        for (int j = 0; j < boxes->m; j++)
+            value += log_gain_between(&belief[j], box->low[j], box->high[j], &part.by_mean[j], &part.by_deviation[j]);
+        if (value > largest) { /* the sums are kept relative to the largest */
+            double scale = exp(largest - value);
+            sum *= scale;
+            for (int j = 0; j < boxes->m; j++) {
+                pull->by_mean[j] *= scale;
+                pull->by_deviation[j] *= scale;
+            }
+            largest = value;
+        }
+        double weight = exp(value - largest);
+        sum += weight;
+        for (int j = 0; j < boxes->m; j++) {
+            pull->by_mean[j] += weight * part.by_mean[j];
+            pull->by_deviation[j] += weight * part.by_deviation[j];
+        }
+    }
+    for (int j = 0; j < boxes->m; j++) {
+        pull->by_mean[j] /= sum;
+        pull->by_deviation[j] /= sum;
+    }
+    return largest + log(sum);
+}
+
+static double value_of(const struct acquisition *a, const struct belief *b, struct pull *pull)
+{
+    if (a->kind == ACQUISITION_LOG_EHVI)
+        return log_ehvi(&a->boxes, b, pull);
+    if (a->kind == ACQUISITION_LOG_EI) {
+        double value = log_gain(b, a->incumbent, &pull->by_mean[0], &pull->by_deviation[0]);
+        pull->by_mean[0] /= -b->deviation;
+        pull->by_deviation[0] /= b->deviation;
+        return value;
+    }
+    *pull = (struct pull){{-1}, {GP_BETA}};
+    return GP_BETA * b->deviation - b->mean;
+}
+
 double acquisition_at(const struct acquisition *a, const double *point, const size_t *which, size_t n_which, double *gradient)
 {
-    double mean, deviation, d_deviation[GP_MAX_DIMS], by_mean, by_deviation, value;
-    gp_model_predict(a->model, point, &mean, &deviation, which, n_which, gradient, d_deviation);
-    if (a->kind == ACQUISITION_LOG_EI) {
-        double z = (a->incumbent - mean) / deviation, slope;
-        value = log(deviation) + normal_log_h(z, &slope);
-        by_mean = -slope / deviation;
-        by_deviation = (1 - z * slope) / deviation;
-    } else {
-        value = GP_BETA * deviation - mean;
-        by_mean = -1;
-        by_deviation = GP_BETA;
+    struct belief belief[BOXES_MAX_OBJECTIVES];
+    struct pull pull;
+    const int m = a->kind == ACQUISITION_LOG_EHVI ? a->boxes.m : 1;
+    for (int j = 0; j < m; j++) {
+        struct belief *b = &belief[j];
+        gp_model_predict(&a->model[j], point, &b->mean, &b->deviation, which, n_which, gradient ? b->d_mean : NULL, b->d_deviation);
     }
-    for (size_t q = 0; gradient && q < n_which; q++)
-        gradient[q] = by_mean * gradient[q] + by_deviation * d_deviation[q];
+    double value = value_of(a, belief, &pull);
+    for (size_t q = 0; gradient && q < n_which; q++) {
+        gradient[q] = 0;
+        for (int j = 0; j < m; j++)
+            gradient[q] += pull.by_mean[j] * belief[j].d_mean[q] + pull.by_deviation[j] * belief[j].d_deviation[q];
+    }
     return value;
 }
 
@@ -56,12 +136,19 @@ struct climber {
     struct rng rng;
 };
 
-/* The value of the snapped point; -INFINITY if constraints forbid it. c->snapped and c->point are what was evaluated. */
+bool hunt_avoids(const struct hunt *h, const double *snapped)
+{
+    return h->avoid >= 0 && !isnan(snapped[h->avoid]) && gp_space_level(h->space->problem, h->avoid, snapped[h->avoid]) == h->avoid_level;
+}
+
+/* The value of the snapped point; -INFINITY if constraints or the hunt forbid it. c->snapped and c->point are what was evaluated. */
 static double evaluate(struct climber *c, const double *raw)
 {
     memcpy(c->snapped, raw, c->n_dims * sizeof *raw);
     c->p->snap(c->p->ctx, c->snapped);
     if (c->p->feasible && !c->p->feasible(c->p->ctx, c->snapped))
+        return -INFINITY;
+    if (hunt_avoids(c->h, c->snapped))
         return -INFINITY;
     gp_space_encode(c->h->space, c->snapped, c->point);
     double value = acquisition_at(c->h->acquisition, c->point, NULL, 0, NULL);
@@ -117,6 +204,8 @@ static void draw_near(struct climber *c, double *raw)
         if (!isnan(from[i]) && (rng_uniform(r) < part || i == surely))
             raw[i] = perturbed(r, &c->p->dims[i], raw[i], scale);
     }
+    if (hunt_avoids(h, raw))
+        raw[h->avoid] = rng_uniform(r);
 }
 
 static void draw_candidates(struct climber *c, struct candidate *all, double *memory)

@@ -5,6 +5,7 @@
 #define HONE_GP_ACQUIRE_H
 
 #include "gp/model.h"
+#include "math/boxes.h"
 #include "math/rng.h"
 
 #define GP_BETA 1.8 /* deviations below the mean that the confidence bound looks (Song et al. 2022) */
@@ -12,12 +13,14 @@
 enum acquisition_kind {
     ACQUISITION_LOG_EI, /* ln of the expected improvement on `incumbent` (Ament et al. 2023) */
     ACQUISITION_BOUND,  /* GP_BETA deviations - mean: the lower confidence bound, negated (Srinivas et al. 2010) */
+    ACQUISITION_LOG_EHVI, /* ln of the expected improvement of the hypervolume (Emmerich 2005), of two or three objectives */
 };
 
 struct acquisition {
     enum acquisition_kind kind;
-    struct gp_model *model;
+    struct gp_model *model; /* one; for the hypervolume, one an objective */
     double incumbent;
+    struct boxes boxes;     /* for the hypervolume: what the front leaves */
 };
 
 /* The value at a point, to be maximised; the gradient in the dimensions `which` unless it is NULL. */
@@ -29,8 +32,12 @@ struct hunt {
     const struct seen *seen;
     const double *const *good; /* snapped points to look around, the best first */
     size_t n_good;
+    int avoid;     /* a categorical dimension and its level that the point must not have; -1: none */
+    int64_t avoid_level;
     uint64_t seed; /* of the draws of this suggestion */
 };
+
+bool hunt_avoids(const struct hunt *h, const double *snapped);
 
 /* The best feasible point that was not seen, snapped into x; false if all that were looked at had been. */
 bool hunt_best(const struct hunt *h, double *x, double *value);

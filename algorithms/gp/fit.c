@@ -16,9 +16,10 @@ struct prior {
 
 static const struct prior amplitude_prior = {0, 0.75}, noise_prior = {-8, 3};
 
-static struct prior length_prior(size_t d)
+/* Shorter for categoricals: what one value teaches of another is easily overrated, and then the others are never tried. */
+static struct prior length_prior(size_t d, bool categorical)
 {
-    return (struct prior){-0.7 + 0.5 * log((double)d), 1};
+    return (struct prior){(categorical ? -1.4 : -0.7) + 0.5 * log((double)d), 1};
 }
 
 struct gp_fit {
@@ -133,8 +134,8 @@ double gp_fit_objective(void *fit, const double *theta, double *gradient)
     cholesky_invert(f->inverse, n, n);
     double of_amplitude, trace;
     weigh_slopes(f, &of_amplitude, &trace);
-    const struct prior length = length_prior(d);
     for (size_t k = 0; k < d; k++) {
+        const struct prior length = length_prior(d, f->set->categorical[k]);
         gradient[k] = length_gradient(f, k);
         value += penalty(&length, theta[k], &gradient[k]);
     }
@@ -145,17 +146,17 @@ double gp_fit_objective(void *fit, const double *theta, double *gradient)
     return value;
 }
 
-static void centre(size_t d, double shift, double noise, struct gp_theta *theta)
+static void centre(const struct gp_set *set, double shift, double noise, struct gp_theta *theta)
 {
-    for (size_t k = 0; k < d; k++)
-        theta->v[k] = length_prior(d).mean + shift;
-    theta->v[d] = 0;
-    theta->v[d + 1] = noise;
+    for (size_t k = 0; k < set->d; k++)
+        theta->v[k] = length_prior(set->d, set->categorical[k]).mean + shift;
+    theta->v[set->d] = 0;
+    theta->v[set->d + 1] = noise;
 }
 
-void gp_fit_centre(size_t d, struct gp_theta *theta)
+void gp_fit_centre(const struct gp_set *set, struct gp_theta *theta)
 {
-    centre(d, 0, -6, theta);
+    centre(set, 0, -6, theta);
 }
 
 void gp_fit_theta(const struct gp_set *set, const struct gp_theta *previous, struct rng rng, struct gp_theta *theta)
@@ -163,20 +164,20 @@ void gp_fit_theta(const struct gp_set *set, const struct gp_theta *previous, str
     const size_t d = set->d;
     struct gp_theta start[4];
     size_t n_starts = 2;
-    centre(d, -0.7, -6, &start[1]);
+    centre(set, -0.7, -6, &start[1]);
     if (previous)
         start[0] = *previous;
     else {
-        centre(d, 0, -3, &start[0]);
+        centre(set, 0, -3, &start[0]);
         for (; n_starts < 4; n_starts++) {
-            centre(d, 0, n_starts % 2 ? -6 : -3, &start[n_starts]);
+            centre(set, 0, n_starts % 2 ? -6 : -3, &start[n_starts]);
             for (size_t k = 0; k < d; k++)
                 start[n_starts].v[k] += 0.5 * rng_normal(&rng);
         }
     }
     struct gp_fit *f = gp_fit_new(set);
     double best = INFINITY;
-    gp_fit_centre(d, theta); /* if nothing can be factored */
+    gp_fit_centre(set, theta); /* if nothing can be factored */
     for (size_t i = 0; i < n_starts; i++) {
         struct lbfgs o = {.f = gp_fit_objective, .ctx = f, .n = d + 2, .lower = -20, .upper = 20, .max_iterations = i ? 25 : 30,
                           .first_step = 1, .tol_gradient = 1e-2, .tol_relative = 1e-4};

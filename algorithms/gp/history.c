@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "math/array.h"
+#include "math/boxes.h"
 #include "math/rng.h"
 
 #include <math.h>
@@ -50,7 +51,7 @@ void gp_history_init(struct gp_history *h, const struct search *s, const struct 
             h->n_valued += has_value(o, s->problem->n_objectives);
         }
     }
-    if (s->problem->n_objectives > 1)
+    if (s->problem->n_objectives > BOXES_MAX_OBJECTIVES)
         h->weight = draw_weights(s);
 }
 
@@ -82,15 +83,15 @@ static void scalarize_one(const struct gp_history *h, size_t m, int j, double *l
     free(y);
 }
 
-/* The one value of each row that has any, in order: y itself, or the augmented Chebyshev scalarisation of several. */
-static size_t values(const struct gp_history *h, size_t m, double *value)
+/* The one value of each row that has any, in order: an objective, or the augmented Chebyshev scalarisation of all. */
+static size_t values(const struct gp_history *h, size_t m, int objective, double *value)
 {
     const int n_objectives = h->search->problem->n_objectives;
     size_t n = 0;
     for (size_t i = 0; i < m; i++)
         if (has_value(h->finished[i], n_objectives))
-            value[n++] = h->finished[i]->y[0];
-    if (n_objectives == 1)
+            value[n++] = h->finished[i]->y[objective];
+    if (!h->weight)
         return n;
     memset(value, 0, n * sizeof *value);
     double *sum = array_new(m);
@@ -137,16 +138,16 @@ static void hold_pruned(const struct gp_history *h, size_t m, double *value)
 /* Variance of the target that is known from replicates. */
 static double known_variance(const struct gp_history *h, const struct observation *o, const struct warp *w)
 {
-    if (h->weight || !(o->y_se > 0) || !(w->slope > 0))
+    if (h->search->problem->n_objectives > 1 || !(o->y_se > 0) || !(w->slope > 0))
         return 0;
     double se = fmin(o->y_se / w->slope, 10);
     return se * se;
 }
 
-bool gp_history_set(const struct gp_history *h, size_t m, struct gp_set *set, struct warp *warp)
+bool gp_history_set_of(const struct gp_history *h, size_t m, int objective, struct gp_set *set, struct warp *warp)
 {
     double *value = array_new(m + 1), point[GP_MAX_DIMS];
-    size_t n = values(h, m, value), at = 0;
+    size_t n = values(h, m, objective, value), at = 0;
     hold_pruned(h, m, value);
     *warp = (struct warp){0};
     bool learns = n > 0 && warp_fit(warp, value, n) && n >= MIN_VALUES;
@@ -161,6 +162,11 @@ bool gp_history_set(const struct gp_history *h, size_t m, struct gp_set *set, st
     }
     free(value);
     return learns;
+}
+
+bool gp_history_set(const struct gp_history *h, size_t m, struct gp_set *set, struct warp *warp)
+{
+    return gp_history_set_of(h, m, 0, set, warp);
 }
 
 void gp_set_subset(const struct gp_set *from, const size_t *row, size_t n, const struct gp_space *space, struct gp_set *to)

@@ -12,15 +12,17 @@ struct gp_history {
     const struct observation **finished, **pending; /* in order of number */
     size_t n_finished, n_pending;
     size_t n_valued;      /* finished with all their values finite */
-    double *weight;       /* of the objectives, in this suggestion; NULL if there is one objective */
+    double *weight;       /* of the objectives, in this suggestion, if there are more than a hypervolume is computed of; else NULL */
 };
 
 void gp_history_init(struct gp_history *h, const struct search *search, const struct gp_space *space);
 void gp_history_release(struct gp_history *h);
 
-/* What the first m finished ones teach: rows in their order, the target warped and standardised, a failed one as bad as the worst.
- * False if nothing can be learnt from them (fewer than three values, or all equal); set and warp are valid all the same. */
-bool gp_history_set(const struct gp_history *h, size_t m, struct gp_set *set, struct warp *warp);
+/* What the first m finished ones teach of an objective (0 if they are weighted into one): rows in their order, the target warped and
+ * standardised, a failed one as bad as the worst. False if nothing can be learnt from them (fewer than three values, or all equal); set and
+ * warp are valid all the same. */
+bool gp_history_set_of(const struct gp_history *h, size_t m, int objective, struct gp_set *set, struct warp *warp);
+bool gp_history_set(const struct gp_history *h, size_t m, struct gp_set *set, struct warp *warp); /* of the first, or of the weighted sum */
 
 /* The rows `row` of a set as a set. */
 void gp_set_subset(const struct gp_set *from, const size_t *row, size_t n, const struct gp_space *space, struct gp_set *to);

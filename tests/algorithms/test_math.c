@@ -14,6 +14,7 @@
 #include "gp/subset.h"
 #include "grid.h"
 #include "math/array.h"
+#include "math/boxes.h"
 #include "math/cholesky.h"
 #include "math/lbfgs.h"
 #include "math/normal.h"
@@ -21,6 +22,7 @@
 #include "math/warp.h"
 #include "problems.h"
 
+#include <gsl/gsl_cdf.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -459,7 +461,7 @@ static void the_gradient_of_the_fit_is_that_of_finite_differences(void **state)
         for (int trial = 0; trial < 5; trial++) {
             struct gp_theta t, moved;
             double g[GP_MAX_DIMS + 2], ignored[GP_MAX_DIMS + 2];
-            gp_fit_centre(set.d, &t);
+            gp_fit_centre(&set, &t);
             for (size_t k = 0; k < set.d + 2; k++)
                 t.v[k] += rng_normal(&r);
             double value = gp_fit_objective(f, t.v, g);
@@ -511,6 +513,189 @@ static void the_gradient_of_the_acquisition_is_that_of_finite_differences(void *
     gp_model_release(&model);
     gp_set_release(&set);
 }
+
+/* --- hypervolume */
+
+/* A front of 2 or 3 objectives between 0 and 1, with points that are dominated, equal in a coordinate, and outside the reference. */
+#define FRONT 14
+
+static size_t draw_front(struct rng *r, int m, double (*point)[BOXES_MAX_OBJECTIVES], const double **y)
+{
+    size_t n = (size_t)(rng_uniform(r) * FRONT);
+    for (size_t i = 0; i < n; i++) {
+        for (int j = 0; j < m; j++)
+            point[i][j] = rng_uniform(r) < 0.3 ? 0.5 : 1.1 * rng_uniform(r);
+        y[i] = point[i];
+    }
+    return n;
+}
+
+static bool is_dominated(const double *const *y, size_t n, int m, const double *at)
+{
+    bool dominated = false;
+    for (size_t i = 0; i < n && !dominated; i++) {
+        dominated = true;
+        for (int j = 0; j < m; j++)
+            dominated &= y[i][j] <= at[j];
+    }
+    return dominated;
+}
+
+static void boxes_fill_what_the_front_leaves_without_overlap(void **state)
+{
+    (void)state;
+    static const double reference[] = {1, 1, 1};
+    struct rng r = rng_new(5, RNG_POINT, 0);
+    for (int trial = 0; trial < 60; trial++) {
+        const int m = 2 + trial % 2;
+        double point[FRONT][BOXES_MAX_OBJECTIVES];
+        const double *y[FRONT];
+        struct boxes b;
+        size_t n = draw_front(&r, m, point, y);
+        boxes_init(&b, y, n, m, reference);
+        for (int k = 0; k < 300; k++) {
+            double at[3] = {rng_uniform(&r), rng_uniform(&r), rng_uniform(&r)};
+            int inside = 0;
+            for (size_t i = 0; i < b.n; i++) {
+                bool in = true;
+                for (int j = 0; j < m; j++)
+                    in &= at[j] >= b.box[i].low[j] && at[j] < b.box[i].high[j];
+                inside += in;
+            }
+            assert_int_equal(inside, is_dominated(y, n, m, at) ? 0 : 1);
+        }
+        boxes_release(&b);
+    }
+}
+
+static void volumes_of_known_fronts_are_right(void **state)
+{
+    (void)state;
+    static const struct {
+        int m;
+        size_t n;
+        double y[3][BOXES_MAX_OBJECTIVES], dominated; /* of the unit cube */
+    } cases[] = {
+        {2, 0, {{0}}, 0},
+        {2, 1, {{0.25, 0.5}}, 0.375},
+        {2, 3, {{0.2, 0.6}, {0.5, 0.3}, {0.6, 0.7}}, 0.8 * 0.4 + 0.5 * 0.3},
+        {3, 1, {{0.5, 0.5, 0.5}}, 0.125},
+        {3, 2, {{0.5, 0.5, 0.5}, {0.2, 0.5, 0.8}}, 0.125 + 0.3 * 0.5 * 0.2},
+        {3, 3, {{0, 0.5, 0.5}, {0.5, 0, 0.5}, {0.5, 0.5, 0}}, 0.125 + 3 * 0.125},
+    };
+    static const double reference[] = {1, 1, 1}, ideal[] = {0, 0, 0};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const double *y[] = {cases[i].y[0], cases[i].y[1], cases[i].y[2]};
+        struct boxes b;
+        boxes_init(&b, y, cases[i].n, cases[i].m, reference);
+        assert_near(1 - boxes_volume(&b, ideal), cases[i].dominated, 1e-14);
+        boxes_release(&b);
+    }
+}
+
+/* What a point adds to the volume under the reference. */
+static double gain_of(const double *const *y, size_t n, int m, const double *reference, const double *at)
+{
+    static const double ideal[] = {-20, -20, -20};
+    const double *more[FRONT + 1];
+    struct boxes before, after;
+    memcpy(more, y, n * sizeof *y);
+    more[n] = at;
+    boxes_init(&before, y, n, m, reference);
+    boxes_init(&after, more, n + 1, m, reference);
+    double gain = boxes_volume(&before, ideal) - boxes_volume(&after, ideal);
+    boxes_release(&before);
+    boxes_release(&after);
+    return gain;
+}
+
+static void init_objectives(const struct gp_space *space, int m, struct gp_set *set, struct gp_model *model)
+{
+    for (int j = 0; j < m; j++) {
+        struct gp_theta theta = {{log(0.3), log(0.4), 0, -15}};
+        gp_set_init(&set[j], space, 3);
+        gp_set_add(&set[j], (const double[]){0.1, 0.2}, 0.2 + 0.3 * j, 0);
+        gp_set_add(&set[j], (const double[]){0.5, 0.6}, 0.6 - 0.2 * j, 0);
+        gp_set_add(&set[j], (const double[]){0.9, 0.1}, -0.4 + 0.5 * j, 0);
+        gp_model_init(&model[j], &set[j], &theta, 0);
+        gp_model_finish(&model[j]);
+    }
+}
+
+static double sampled_ehvi(struct gp_model *model, int m, const double *point, const double *const *y, size_t n, const double *reference)
+{
+    enum { SAMPLES = 1 << 14 };
+    double mean[3], deviation[3], u[3], sum = 0;
+    for (int j = 0; j < m; j++)
+        gp_model_predict(&model[j], point, &mean[j], &deviation[j], NULL, 0, NULL, NULL);
+    for (int i = 0; i < SAMPLES; i++) {
+        double at[3];
+        sobol_point(3, (uint64_t)i, u, m);
+        for (int j = 0; j < m; j++)
+            at[j] = mean[j] + deviation[j] * gsl_cdf_ugaussian_Pinv(u[j]);
+        sum += gain_of(y, n, m, reference, at);
+    }
+    return sum / SAMPLES;
+}
+
+static void the_hypervolume_improvement_is_that_of_sampling_and_so_is_its_gradient(void **state)
+{
+    (void)state;
+    static const double reference[] = {1, 1, 1}, front[3][3] = {{-0.3, 0.5, 0.6}, {0.1, 0.1, 0.5}, {0.4, 0.3, -0.2}};
+    static const size_t which[] = {0, 1};
+    const double *y[] = {front[0], front[1], front[2]};
+    struct gp_space space = plain_space(test_space_find("branin"));
+    for (int m = 2; m <= 3; m++) {
+        struct gp_set set[3];
+        struct gp_model model[3];
+        init_objectives(&space, m, set, model);
+        struct acquisition a = {.kind = ACQUISITION_LOG_EHVI, .model = model};
+        boxes_init(&a.boxes, y, 3, m, reference);
+        double point[GP_MAX_DIMS] = {0.35, 0.45}, g[2];
+        double value = acquisition_at(&a, point, which, 2, g);
+        assert_near(exp(value), sampled_ehvi(model, m, point, y, 3, reference), 0.01);
+        for (size_t k = 0; k < 2; k++) {
+            double keep = point[k];
+            point[k] = keep + 1e-5;
+            double up = acquisition_at(&a, point, NULL, 0, NULL);
+            point[k] = keep - 1e-5;
+            double down = acquisition_at(&a, point, NULL, 0, NULL);
+            point[k] = keep;
+            assert_near(g[k], (up - down) / 2e-5, 1e-5);
+        }
+        boxes_release(&a.boxes);
+        for (int j = 0; j < m; j++) {
+            gp_model_release(&model[j]);
+            gp_set_release(&set[j]);
+        }
+    }
+}
+
+/* Where every product of tails is below the smallest double, its logarithm still says which way is up. */
+static void the_hypervolume_improvement_does_not_vanish_far_behind_the_front(void **state)
+{
+    (void)state;
+    static const double reference[] = {1, 1}, front[] = {-60, -60};
+    static const size_t which[] = {0, 1};
+    const double *y[] = {front};
+    struct gp_space space = plain_space(test_space_find("branin"));
+    struct gp_set set[2];
+    struct gp_model model[2];
+    init_objectives(&space, 2, set, model);
+    struct acquisition a = {.kind = ACQUISITION_LOG_EHVI, .model = model};
+    boxes_init(&a.boxes, y, 1, 2, reference);
+    double point[GP_MAX_DIMS] = {0.3, 0.4}, g[2];
+    double value = acquisition_at(&a, point, which, 2, g);
+    assert_true(isfinite(value) && value < -1000);
+    assert_true(isfinite(g[0]) && isfinite(g[1]) && fabs(g[0]) + fabs(g[1]) > 1);
+    boxes_release(&a.boxes);
+    for (int j = 0; j < 2; j++) {
+        gp_model_release(&model[j]);
+        gp_set_release(&set[j]);
+    }
+}
+
+/* --- the model */
 
 static void a_model_goes_through_its_points_and_is_unsure_away_from_them(void **state)
 {
@@ -572,7 +757,7 @@ static void subsets_keep_the_best_the_latest_and_the_near(void **state)
     size_t row[120], order[500];
     draw_set(s, &space, 500, &set);
     subset_by_value(&set, order);
-    gp_fit_centre(set.d, &t);
+    gp_fit_centre(&set, &t);
     for (int kind = 0; kind < 2; kind++) {
         size_t n = kind ? subset_near(&set, &t, 120, row) : subset_spread(&set, 120, row);
         assert_int_equal(n, 120);
@@ -608,6 +793,10 @@ int main(void)
         cmocka_unit_test(the_kernel_is_matern_five_halves),
         cmocka_unit_test(the_gradient_of_the_fit_is_that_of_finite_differences),
         cmocka_unit_test(the_gradient_of_the_acquisition_is_that_of_finite_differences),
+        cmocka_unit_test(boxes_fill_what_the_front_leaves_without_overlap),
+        cmocka_unit_test(volumes_of_known_fronts_are_right),
+        cmocka_unit_test(the_hypervolume_improvement_is_that_of_sampling_and_so_is_its_gradient),
+        cmocka_unit_test(the_hypervolume_improvement_does_not_vanish_far_behind_the_front),
         cmocka_unit_test(a_model_goes_through_its_points_and_is_unsure_away_from_them),
         cmocka_unit_test(the_fit_tells_what_matters_from_what_does_not),
         cmocka_unit_test(subsets_keep_the_best_the_latest_and_the_near),
