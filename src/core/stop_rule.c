@@ -69,8 +69,9 @@ struct reading {
 static bool read_point(void *arg, const struct measurement *m) /* by step, then attempt */
 {
     struct reading *r = arg;
-    if (m->replicate != r->replicate || !series_put(r->series, m->step, objective_rank(r->objective, m->value)))
+    if (m->replicate != r->replicate)
         return true;
+    (void)series_put(r->series, m->step, objective_rank(r->objective, m->value));
     r->series->asked = m->step;
     if (m->attempt == r->attempt)
         r->series->at = m->step;
@@ -240,11 +241,14 @@ void stop_rule_started(struct live_trial *t, bool again)
 bool stop_rule_measured(const struct live *l, struct live_trial *t, const struct measurement *m)
 {
     const struct objective *first = &l->plan->spec->objectives[0];
-    if (strcmp(m->metric, first->metric) != 0 || m->replicate != t->row->replicate || !series_put(&t->series, m->step, objective_rank(first, m->value)))
+    if (strcmp(m->metric, first->metric) != 0 || m->replicate != t->row->replicate)
         return false;
+    bool kept = series_put(&t->series, m->step, objective_rank(first, m->value));
     if (m->step > t->series.at)
         t->series.at = m->step;
-    return true;
+    if (!kept && m->step > t->series.asked) /* there is nothing to ask about it, as after a restart */
+        t->series.asked = m->step;
+    return kept;
 }
 
 enum err stop_rule_ended(struct core *c, struct live *l, struct live_trial *t, struct error *error)
