@@ -28,7 +28,7 @@ extern char **environ;
  * virtual environment it needs. What speaks to this very process stays out. */
 static bool is_inherited(const char *variable)
 {
-    static const char *const ours[] = {"HONE_", "KATIB_", "NOTIFY_SOCKET=", "LISTEN_FDS=", "LISTEN_PID=", "LISTEN_FDNAMES=", "WATCHDOG_", "OLDPWD=", "PWD=", "_="};
+    static const char *const ours[] = {"HONE_", "KATIB_", "NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_", "OLDPWD=", "PWD=", "_="};
     for (size_t i = 0; i < ARRAY_LEN(ours); i++)
         if (!strncmp(variable, ours[i], strlen(ours[i])))
             return false;
@@ -55,11 +55,11 @@ static bool watched(struct backend_conn *c, int fd)
 
 static void process_close(struct backend_conn *c)
 {
-    struct run *r, *next;
+    struct run *r = c->runs, *next;
     HASH_CLEAR(hh_wd, c->by_wd);
-    HASH_ITER(hh, c->runs, r, next)
-    {
-        HASH_DEL(c->runs, r);
+    HASH_CLEAR(hh, c->runs);
+    for (; r; r = next) {
+        next = r->hh.next;
         process_run_free(r);
     }
     if (c->inotify >= 0)
@@ -208,7 +208,9 @@ static void add_limits(struct words *argv, const json_t *limits)
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)limits, name, value)
+    {
         add(argv, x_asprintf("%s=%.0f", name, json_number_value(value)));
+    }
 }
 
 static void build_argv(const struct backend_conn *c, const struct backend_job *job, const struct run *r, struct words *argv)
@@ -239,7 +241,10 @@ static void build_argv(const struct backend_conn *c, const struct backend_job *j
         return;
     }
     size_t i;
-    json_array_foreach((json_t *)(uintptr_t)command, i, word) add(argv, template_render(json_string_value(word), &values, false));
+    json_array_foreach((json_t *)(uintptr_t)command, i, word)
+    {
+        add(argv, template_render(json_string_value(word), &values, false));
+    }
 }
 
 static bool is_set(const json_t *env, const char *variable)
@@ -258,7 +263,10 @@ static void build_env(const struct backend_conn *c, const struct backend_job *jo
         if (!is_set(ours, *e))
             add(env, *e);
     env->n_borrowed = env->n;
-    json_object_foreach(ours, name, value) add(env, x_asprintf("%s=%s", name, json_string_value(value)));
+    json_object_foreach(ours, name, value)
+    {
+        add(env, x_asprintf("%s=%s", name, json_string_value(value)));
+    }
     add(env, x_asprintf("HONE_DATA=%.*s", (int)(strrchr(c->dir, '/') - c->dir), c->dir)); /* server.json there: where a restarted service is */
     add(env, x_asprintf("HONE_WORK_DIR=%s/work", r->dir));
     add(env, x_asprintf("HONE_ARTIFACT_DIR=%s/artifacts", r->dir));
@@ -361,8 +369,8 @@ static void process_forget(struct backend_conn *c, const char *run_key, bool dro
         process_remove(c, run_key);
 }
 
-static enum err process_logs(struct backend_conn *c, const char *run_key, enum backend_stream stream, int64_t offset, size_t max, struct buf *out, int64_t *next,
-                             bool *end, struct error *error)
+static enum err process_logs(struct backend_conn *c, const char *run_key, enum backend_stream stream, int64_t offset, size_t max,
+                             struct buf *out, int64_t *next, bool *end, struct error *error)
 {
     const char *name = stream == STREAM_STDERR ? "stderr" : "stdout";
     char *dir CLEANUP_FREE = run_dir(c, run_key);

@@ -21,16 +21,12 @@
 
 enum { SWEEPS = 10 };
 
-extern const char hone_run_program[], hone_run_program_end[];
-
-static size_t program_size(void)
-{
-    return (size_t)(hone_run_program_end - hone_run_program);
-}
+extern const char hone_run_program[]; /* process_run.S */
+extern const uint64_t hone_run_program_size;
 
 static bool write_program(int fd)
 {
-    return write(fd, hone_run_program, program_size()) == (ssize_t)program_size();
+    return write(fd, hone_run_program, hone_run_program_size) == (ssize_t)hone_run_program_size;
 }
 
 void helper_open(struct helper *h, const char *dir)

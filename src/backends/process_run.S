@@ -2,9 +2,11 @@
 /* hone-run, whole, inside hone: the product stays one file. */
     .section .rodata
     .globl hone_run_program
-    .globl hone_run_program_end
-    .balign 16
+    .globl hone_run_program_size
+    .balign 8
+hone_run_program_size:
+    .quad 1f - hone_run_program
 hone_run_program:
     .incbin "hone-run"
-hone_run_program_end:
+1:
     .section .note.GNU-stack, "", %progbits

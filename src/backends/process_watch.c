@@ -125,7 +125,8 @@ static bool is_success(const struct run *r, int code)
     return !r->n_success_codes && code == 0;
 }
 
-__attribute__((format(printf, 5, 6))) static void failed(struct backend_status *s, enum backend_cause cause, const char *reason, int signal, const char *fmt, ...)
+__attribute__((format(printf, 5, 6))) static void failed(struct backend_status *s, enum backend_cause cause, const char *reason,
+                                                         int signal, const char *fmt, ...)
 {
     s->phase = PHASE_FAILED;
     s->cause = cause;
@@ -170,7 +171,8 @@ static void map_end(struct backend_conn *c, const struct run *r, const struct en
         failed(s, CAUSE_TIMEOUT, "TIMEOUT", 0, "it ran longer than its time limit of %g s", r->time_limit_s);
         break;
     case WHY_EXEC:
-        failed(s, CAUSE_INVALID, "CANNOT_RUN", 0, "cannot run '%s': %s%s", r->program, strerror(e->error), e->error == ENOEXEC ? " (a script begins with #! and its interpreter)" : "");
+        failed(s, CAUSE_INVALID, "CANNOT_RUN", 0, "cannot run '%s': %s%s", r->program, strerror(e->error),
+               e->error == ENOEXEC ? " (a script begins with #! and its interpreter)" : "");
         break;
     case WHY_CWD:
         failed(s, CAUSE_INVALID, "CANNOT_RUN", 0, "cannot enter the directory of run.cwd: %s", strerror(e->error));
@@ -304,7 +306,8 @@ static void run_over(struct backend_conn *c, struct run *r)
     else if (state == DIR_FRESH && code)
         failed(&s, CAUSE_LOST, "LOST", 0, "the run could not be started in %s: %s", r->dir, strerror(code));
     else
-        failed(&s, CAUSE_LOST, "LOST", 0, "%s", r->lost_early ? "its files are gone: it cannot be known how it ended" : "the process that supervised it is gone: it cannot be known how it ended");
+        failed(&s, CAUSE_LOST, "LOST", 0, "%s: it cannot be known how it ended",
+               r->lost_early ? "its files are gone" : "the process that supervised it is gone");
     told_and_gone(c, r, &s);
 }
 

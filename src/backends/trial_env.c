@@ -62,7 +62,10 @@ json_t *trial_env(const struct backend_job *job)
     set_number(env, "HONE_SEED", job->seed);
     set(env, "HONE_PARAMS", params);
     set(env, "KATIB_TRIAL_NAME", job->trial_name);
-    json_object_foreach((json_t *)(uintptr_t)job->params, name, value) set_param(env, name, value);
+    json_object_foreach((json_t *)(uintptr_t)job->params, name, value)
+    {
+        set_param(env, name, value);
+    }
     struct template_values values = {
         .params = job->params, .names = job->names, .trial = job->trial, .seed = job->seed, .trial_name = job->trial_name};
     json_object_foreach(json_object_get(job->run, "env"), name, value)

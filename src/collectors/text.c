@@ -142,7 +142,8 @@ static void compile(struct parser *p, const char *regex, const char *pointer, st
     uint32_t groups = 0;
     (void)pcre2_pattern_info(compiled, PCRE2_INFO_CAPTURECOUNT, &groups);
     if (groups < 2)
-        problems_add(problems, pointer, "GROUPS", NULL, "has %u group%s, must have two: the metric's name and its value, as in \"([\\w-]+): ([-+.\\deE]+)\"", groups,
+        problems_add(problems, pointer, "GROUPS", NULL,
+                     "has %u group%s, must have two: the metric's name and its value, as in \"([\\w-]+): ([-+.\\deE]+)\"", groups,
                      groups == 1 ? "" : "s");
     struct filter *f = &p->filters[p->n_filters++];
     f->code = compiled;

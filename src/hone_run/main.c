@@ -5,7 +5,7 @@
  *
  * The directory `dir` is the whole protocol. Its lock (flock) is held as long as this program lives, so "is it running?" needs no process id.
  * `started` and `ended` are symbolic links whose targets are text, "PID START_MS" and "WHY CODE SIGNAL ERRNO START_MS END_MS STDOUT STDERR":
- * a link is made whole by one call and is never half there, at a quarter of the cost of a file written, synced and renamed.
+ * a link is made whole by one call and is never half there, at a tenth of the cost of a file written, synced and renamed.
  * stdout.log and stderr.log are made at the first byte; past the first part a log goes on in stdout.OFFSET.log files, of which the
  * oldest go once the limit is reached. OFFSET is where its first byte stands in the whole stream.
  *
@@ -124,7 +124,7 @@ static int64_t number(const char *s)
 
 static int64_t clock_ms(int which)
 {
-    struct timespec t;
+    struct timespec t = {0};
     (void)SYS2(clock_gettime, which, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
@@ -287,7 +287,7 @@ static _Noreturn __attribute__((noinline)) void child(int out, int err)
 
 static long start_command(void)
 {
-    int out[2], err[2];
+    int out[2] = {-1, -1}, err[2] = {-1, -1};
     long error = SYS2(pipe2, out, O_CLOEXEC);
     if (!error)
         error = SYS2(pipe2, err, O_CLOEXEC);
@@ -364,7 +364,7 @@ static void stop(int64_t grace_ms)
 static void reap(void)
 {
     for (;;) {
-        int status;
+        int status = 0;
         long pid = SYS4(wait4, -1, &status, WNOHANG, NULL);
         if (pid <= 0) {
             run.n_left = pid == 0;
@@ -388,7 +388,7 @@ static void reap(void)
 
 static void on_signal(void)
 {
-    struct signalfd_siginfo s;
+    static struct signalfd_siginfo s;
     while (SYS3(read, run.signals, &s, sizeof s) == (long)sizeof s) {
         if (s.ssi_signo == SIGCHLD) {
             reap();
@@ -447,7 +447,8 @@ static void write_end(enum why why, int error)
 {
     char text[TEXT * 2], *to = put(text, why_words[why]);
     bool exited = WIFEXITED(run.status);
-    int64_t values[] = {exited ? WEXITSTATUS(run.status) : -1, exited ? 0 : WTERMSIG(run.status), error, run.start_wall, run.end_wall, run.out.total, run.err.total};
+    int64_t values[] = {exited ? WEXITSTATUS(run.status) : -1, exited ? 0 : WTERMSIG(run.status), error,
+                        run.start_wall, run.end_wall, run.out.total, run.err.total};
     bool sync = run.end_wall - run.start_wall > SYNC_MS;
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         to = put_number(put(to, " "), values[i]);
@@ -537,9 +538,10 @@ static void read_arguments(int argc, char **argv)
         const char *name;
         const char **text;
         int64_t *value;
-    } options[] = {{"dir=", &run.dir, NULL},          {"checkpoint=", &run.checkpoint, NULL}, {"cwd=", &run.cwd, NULL},           {"time=", NULL, &run.time_ms},
-                   {"grace=", NULL, &run.grace_ms},   {"log=", NULL, &run.log_limit},         {"memory=", NULL, &run.limit[0]},   {"cpu_time=", NULL, &run.limit[1]},
-                   {"files=", NULL, &run.limit[2]},   {"file_size=", NULL, &run.limit[3]},    {"processes=", NULL, &run.limit[4]}};
+    } options[] = {{"dir=", &run.dir, NULL},        {"checkpoint=", &run.checkpoint, NULL}, {"cwd=", &run.cwd, NULL},
+                   {"time=", NULL, &run.time_ms},   {"grace=", NULL, &run.grace_ms},        {"log=", NULL, &run.log_limit},
+                   {"memory=", NULL, &run.limit[0]}, {"cpu_time=", NULL, &run.limit[1]},     {"files=", NULL, &run.limit[2]},
+                   {"file_size=", NULL, &run.limit[3]}, {"processes=", NULL, &run.limit[4]}};
     int i = 1;
     for (; i < argc && !(after(argv[i], "--") && !argv[i][2]); i++)
         for (size_t k = 0; k < sizeof options / sizeof *options; k++) {
