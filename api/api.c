@@ -34,8 +34,9 @@ static void copy_config(struct api *a, const struct api_config *c)
     a->config.threads = c->threads > 0 ? c->threads : 2;
     a->auth = (struct auth){.on = c->auth,
                             .token_hash = x_strdup(c->token_hash ? c->token_hash : ""),
-                            .secret = x_strdup(c->secret ? c->secret : ""),
-                            .link_token = x_strdup(c->link_token ? c->link_token : "")};
+                            .secret = x_strdup(c->secret ? c->secret : "")};
+    (void)pthread_mutex_init(&a->auth.link_mutex, NULL);
+    (void)snprintf(a->auth.link_token, sizeof a->auth.link_token, "%s", c->link_token ? c->link_token : "");
 }
 
 /* Names a client may have asked for: all that mean this machine, and those of the settings. */
@@ -98,7 +99,7 @@ static void release(struct api *a)
     free(a->auth.token_hash);
     explicit_bzero(a->auth.secret, strlen(a->auth.secret));
     free(a->auth.secret);
-    free(a->auth.link_token);
+    (void)pthread_mutex_destroy(&a->auth.link_mutex);
     for (char **h = a->hosts; h && *h; h++)
         free(*h);
     free(a->hosts);

@@ -42,9 +42,22 @@ bool auth_session_ok(const struct auth *a, int64_t now_ms, const char *value, si
     return token_equal(hash, end + 1);
 }
 
+void auth_link_new(struct auth *a, char out[TOKEN_TEXT])
+{
+    token_new(out);
+    (void)pthread_mutex_lock(&a->link_mutex);
+    memcpy(a->link_token, out, TOKEN_TEXT);
+    (void)pthread_mutex_unlock(&a->link_mutex);
+}
+
 bool auth_link_take(struct auth *a, const char *token)
 {
-    return *a->link_token && token_equal(a->link_token, token) && !atomic_exchange(&a->link_used, true);
+    (void)pthread_mutex_lock(&a->link_mutex);
+    bool good = *a->link_token && token_equal(a->link_token, token);
+    if (good)
+        explicit_bzero(a->link_token, sizeof a->link_token);
+    (void)pthread_mutex_unlock(&a->link_mutex);
+    return good;
 }
 
 static bool has_session(const struct auth *a, const char *cookies)

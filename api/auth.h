@@ -8,7 +8,7 @@
 #include "base/id.h"
 #include "base/token.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +23,9 @@ struct who {
 
 struct auth {
     bool on;
-    char *token_hash, *secret, *link_token;
-    _Atomic bool link_used;
+    char *token_hash, *secret;
+    pthread_mutex_t link_mutex;
+    char link_token[TOKEN_TEXT]; /* "" = none, or used */
     char cookie[40]; /* its name; browsers share cookies between the ports of a host, so the port is in it */
 };
 
@@ -39,6 +40,7 @@ void auth_name(const struct who *who, char *out, size_t size);
 #define SESSION_SECONDS (7 * 24 * 3600)
 void auth_session_new(const struct auth *a, int64_t now_ms, char out[SESSION_TEXT]);
 bool auth_session_ok(const struct auth *a, int64_t now_ms, const char *value, size_t len);
-bool auth_link_take(struct auth *a, const char *token); /* true once */
+void auth_link_new(struct auth *a, char out[TOKEN_TEXT]); /* the one before it is good no more */
+bool auth_link_take(struct auth *a, const char *token);   /* true once */
 
 #endif

@@ -87,11 +87,22 @@ enum err handle_link(struct request *r, struct error *error)
     struct auth *a = &r->api->auth;
     char session[SESSION_TEXT];
     if (!auth_link_take(a, r->arg[0]))
-        return err_set(error, ERR_FORBIDDEN, "LINK_USED", "this link is not known, or was used: a link works once; `hone serve` prints a new one at its start");
+        return err_set(error, ERR_FORBIDDEN, "LINK_USED", "this link is not known, or was used: a link works once; `hone link` makes a new one");
     auth_session_new(a, clock_wall_ms(), session);
     answer_empty(r, 303);
     answer_header(r, "Location", "%s/", r->api->config.base_path);
     answer_header(r, "Set-Cookie", "%s=%s; Path=%s/; Max-Age=%d; HttpOnly; SameSite=Strict%s", a->cookie, session, r->api->config.base_path,
                   SESSION_SECONDS, r->api->config.tls_cert ? "; Secure" : "");
+    return OK;
+}
+
+enum err handle_link_new(struct request *r, struct error *error)
+{
+    char token[TOKEN_TEXT];
+    (void)error;
+    auth_link_new(&r->api->auth, token);
+    char *url CLEANUP_FREE = x_asprintf("%s/link/%s", r->api->url, token);
+    answer_json(r, 200, json_pack("{s:s}", "url", r->api->auth.on ? url : r->api->url));
+    explicit_bzero(token, sizeof token);
     return OK;
 }

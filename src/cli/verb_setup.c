@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "cli/context.h"
 #include "cli/output.h"
+#include "cli/client.h"
 #include "cli/verbs.h"
 
 #include <limits.h>
@@ -150,6 +151,26 @@ static const struct column version_lines[] = {
     {"compiler", "compiler", true},
     {NULL, NULL, false},
 };
+
+/* ---- link ---- */
+
+static const struct column link_lines[] = {{"URL", "url", false}, {NULL, NULL, false}};
+
+enum err verb_link(struct cli *cli, struct error *error)
+{
+    enum output_format format;
+    json_t *link;
+    enum err rc = output_format(cli, OUT_NAME, false, &format, error);
+    if (!rc)
+        rc = client_open(cli, error);
+    if (!rc)
+        rc = client_get(cli, "/api/v1/link", &link, error);
+    if (rc)
+        return rc;
+    output_object(format, link_lines, "url", link);
+    json_decref(link);
+    return OK;
+}
 
 enum err verb_version(struct cli *cli, struct error *error)
 {

@@ -94,6 +94,14 @@ class Tokens(Case):
         self.assertIn(answer.status, (401, 403, 409), answer)
 
 
+class Link(Case):
+    def test_a_new_link_takes_the_place_of_the_old(self):
+        first, second = (self.s.get("/api/v1/link").json["url"][len(self.s.url):] for _ in range(2))
+        self.assertEqual(self.s.get(first, token=None).status, 403)
+        self.assertEqual(self.s.get(second, token=None).status, 303)
+        self.assertEqual(self.s.get(second, token=None).status, 403)
+
+
 class Cookie(Case):
     def login(self):
         path = self.s.link[len(self.s.url):]
