@@ -290,10 +290,12 @@ static enum err list_others(struct core *c, struct live *l, const struct live_tr
     struct live_trial *t, *next;
     HASH_ITER(hh, l->trials, t, next)
     {
-        enum err err = t == but ? OK : stop_rule_load(c, l, t, error);
+        if (t == but)
+            continue;
+        enum err err = stop_rule_load(c, l, t, error);
         if (err)
             return err;
-        if (t == but || !t->series.n)
+        if (!t->series.n)
             continue;
         size_t at = (*n)++;
         for (; at > 0 && others[at - 1].number > t->number; at--)

@@ -388,7 +388,7 @@ static void draw_question(struct random_question *x, uint64_t seed, bool wild)
             x->value[i][k] = draw_value(&r, wild);
             x->step[i][k] = step;
             if (k + 1 < n)
-                step = wild && k + 2 == n && rng_next(&r) % 4 == 0 ? INT64_MAX - 1 : step + stride;
+                step = wild && k + 2 == n && rng_next(&r) % 4 == 0 ? INT64_MAX - stride : step + stride;
         }
         x->curve[i] = (struct curve){.number = i + 1, .end = (enum curve_end)(rng_next(&r) % 4), .final = NAN, .step = x->step[i], .value = x->value[i], .n = n};
         if (x->curve[i].end == CURVE_COMPLETED)
