@@ -122,9 +122,9 @@ enum err api_check_listen(const struct api_config *config, bool insecure, struct
     if (err || insecure || listen_is_loopback(&address))
         return err;
     if (!config->auth)
-        return err_set(error, ERR_INVALID, "LISTEN_WITHOUT_AUTH", "without tokens (--no-auth) the service only listens on loopback, not on %.100s", config->listen);
+        return err_set(error, ERR_USAGE, "LISTEN_WITHOUT_AUTH", "without tokens (--no-auth) the service only listens on loopback, not on %.100s", config->listen);
     if (!config->tls_cert)
-        return err_set(error, ERR_INVALID, "LISTEN_WITHOUT_TLS", "%.100s is not loopback: set tls_cert and tls_key, or say --insecure-listen if a proxy or a private network protects it", config->listen);
+        return err_set(error, ERR_USAGE, "LISTEN_WITHOUT_TLS", "%.100s is not loopback: set tls_cert and tls_key, or say --insecure-listen if a proxy or a private network protects it", config->listen);
     return OK;
 }
 

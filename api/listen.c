@@ -23,14 +23,14 @@ enum err listen_parse(const char *text, struct listen_address *out, struct error
     char *end = NULL;
     unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
     if (!colon || !colon[1] || *end || port > 65535)
-        return err_set(error, ERR_INVALID, "LISTEN", "listen must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:0, not \"%.100s\"", text);
+        return err_set(error, ERR_USAGE, "LISTEN", "listen must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:0, not \"%.100s\"", text);
     size_t n = (size_t)(colon - text);
     if (n >= 2 && *text == '[' && text[n - 1] == ']') {
         text++;
         n -= 2;
     }
     if (n >= sizeof out->host)
-        return err_set(error, ERR_INVALID, "LISTEN", "the address to listen on is too long");
+        return err_set(error, ERR_USAGE, "LISTEN", "the address to listen on is too long");
     memcpy(out->host, text, n);
     out->host[n] = '\0';
     if (!strcmp(out->host, "*"))
@@ -86,7 +86,7 @@ enum err listen_tcp(const struct listen_address *a, int *fd, int *port, struct e
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list;
     int failed = getaddrinfo(*a->host ? a->host : NULL, a->port, &hints, &list);
     if (failed)
-        return err_set(error, ERR_INVALID, "LISTEN", "the address to listen on, \"%.100s\", is not known: %s", a->host, gai_strerror(failed));
+        return err_set(error, ERR_USAGE, "LISTEN", "the address to listen on, \"%.100s\", is not known: %s", a->host, gai_strerror(failed));
     enum err err = ERR_UNAVAILABLE;
     for (const struct addrinfo *i = list; i && err; i = i->ai_next)
         err = bind_one(i, a, fd, error);
@@ -113,7 +113,7 @@ enum err listen_unix(const char *path, int *out, struct error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
-        return err_set(error, ERR_INVALID, "SOCKET", "the path of the unix socket may have at most %zu bytes: %.200s", sizeof address.sun_path - 1, path);
+        return err_set(error, ERR_USAGE, "SOCKET", "the path of the unix socket may have at most %zu bytes: %.200s", sizeof address.sun_path - 1, path);
     (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     if (is_stale(&address))
         (void)unlink(path);

@@ -88,6 +88,7 @@ static const char *hint_of(const struct error *error)
         const char *name, *hint;
     } hints[] = {
         {"UNAUTHENTICATED", "give a token with --token-file FILE or HONE_TOKEN"},
+        {"EXPERIMENT_EXISTS", "give this one another name with --name NAME, or leave `name` out of the file"},
         {"EXPERIMENT_NOT_FOUND", "`hone get experiments` lists what there is; -P NAME chooses another project"},
         {"TRIAL_NOT_FOUND", "`hone get trials EXPERIMENT` lists what there is"},
         {"OPTION_UNKNOWN", "-h lists the options"},
