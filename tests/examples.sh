@@ -10,6 +10,10 @@ tmp=$(mktemp -d)
 XDG_CONFIG_HOME=$tmp/config
 export HONE_BIN HONE_EXAMPLE_TRIALS XDG_CONFIG_HOME
 unset HONE_URL HONE_TOKEN HONE_PROJECT HONE_LISTEN HONE_CONFIG
+# What a sanitizer reports in any process is a failure, also in a service that ends unseen.
+export ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=$tmp/sanitizer"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:log_path=$tmp/sanitizer"
+export TSAN_OPTIONS="${TSAN_OPTIONS:-}:log_path=$tmp/sanitizer"
 passed=0 failed=0
 
 # Runs a command with a data directory of its own; its output must hold what $2 says (a regular expression).
@@ -43,6 +47,12 @@ if python3 -c 'import sklearn' 2> /dev/null || /usr/bin/python3 -c 'import sklea
 else
     echo "skip digits: no python3 with sklearn"
 fi
+for report in "$tmp"/sanitizer.*; do
+    [ -e "$report" ] || continue
+    failed=$((failed + 1))
+    echo "FAIL a sanitizer reported:"
+    cat "$report"
+done
 rm -rf "$tmp"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -6,6 +6,7 @@
     Case        a TestCase with one service for all its tests, and assertions on problems
 
 HONE_BIN names the binary (default build/hone). Nothing here asserts wall-clock time; `until` only gives up in the end.
+Of a binary built with a sanitizer, whatever a process of a test reports fails that test (run.py), also when it was killed later.
 """
 import atexit
 import http.client
@@ -23,7 +24,7 @@ import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.path.abspath(os.environ.get("HONE_BIN") or os.path.join(ROOT, "build", "hone"))
-PATIENCE = float(os.environ.get("HONE_TEST_PATIENCE", "60"))  # seconds until a wait gives up; sanitizer builds are slow
+PATIENCE = float(os.environ.get("HONE_TEST_PATIENCE", "120"))  # seconds until a wait gives up; sanitizer builds are slow
 
 requested = set()  # (method, path without the query) of every request that succeeded in this run, for test_routes
 _alive = {}  # pid -> Popen of services, so that nothing is left when a test dies
@@ -38,6 +39,23 @@ def _end_all():
 
 
 atexit.register(_end_all)
+
+_reports = tempfile.mkdtemp(prefix="hone-sanitizer-")
+_told = {}  # file -> bytes of it that were given
+for _options in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
+    os.environ[_options] = f"{os.environ.get(_options, '')}:log_path={_reports}/report"
+atexit.register(shutil.rmtree, _reports, ignore_errors=True)
+
+
+def sanitizer_reports():
+    """What sanitizers have said since the last call, in any process that the tests started."""
+    new = []
+    for name in sorted(os.listdir(_reports)):
+        with open(os.path.join(_reports, name), errors="replace") as file:
+            file.seek(_told.get(name, 0))
+            new.append(file.read())
+            _told[name] = file.tell()
+    return "".join(new)
 
 
 def clean_env(**more):

@@ -8,6 +8,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+from hone import sanitizer_reports  # noqa: E402 - found by the line above
 
 
 class Result(unittest.TestResult):
@@ -19,8 +20,13 @@ class Result(unittest.TestResult):
 
     def addSuccess(self, test):
         super().addSuccess(test)
-        self.passed += 1
-        self.say("ok", test)
+        report = sanitizer_reports()
+        if report:
+            self.failures.append((test, report))
+            self.say("FAIL", test, report)
+        else:
+            self.passed += 1
+            self.say("ok", test)
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
@@ -41,6 +47,8 @@ class Result(unittest.TestResult):
 
     def say(self, word, test, why=""):
         print(f"{word:4} {test.id()} ({time.monotonic() - getattr(self, 'began', time.monotonic()):.1f} s)", flush=True)
+        if word == "FAIL":
+            why += sanitizer_reports()
         if why:
             print("    " + why.rstrip().replace("\n", "\n    "), flush=True)
 
@@ -53,6 +61,10 @@ def main():
     result = Result()
     unittest.defaultTestLoader.loadTestsFromNames(names).run(result)
     failed = len({t.id().split(" ")[0] for t, _ in result.failures + result.errors})
+    report = sanitizer_reports()
+    if report:
+        failed += 1
+        print(f"FAIL a sanitizer reported after the last test\n{report}", flush=True)
     print(f"{result.passed} passed, {failed} failed")
     sys.exit(1 if failed or not result.passed else 0)
 
