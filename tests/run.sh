@@ -1,61 +1,86 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Runs every test: the programs given (cmocka), the kept inputs of the fuzz targets, then what drives the real binary: HTTP, crashes,
-# dashboard, examples. Shows what failed; the last line is "N passed, N failed". TESTS=unit leaves the second half out.
+# dashboard, examples. Shows what failed; the last line is "N passed, N failed". TESTS: some of the suites below, by name.
 cd "$(dirname "$0")/.." || exit 1
+suites="unit fuzz http web examples"
+TESTS=${TESTS:-$suites}
+BUILD=$(realpath "${BUILD:-build}")
+limit="timeout --foreground 1800" # seconds; only so that what hangs is told
+for name in $TESTS; do
+    case " $suites " in
+    *" $name "*) ;;
+    *) echo "TESTS: there is no suite '$name'; there are: $suites" >&2 && exit 2 ;;
+    esac
+done
+wanted() { # SUITE
+    case " $TESTS " in *" $1 "*) ;; *) return 1 ;; esac
+}
+if wanted unit && [ $# -eq 0 ]; then
+    echo "unit: no test program was given" >&2 && exit 2
+fi
+
 passed=0 failed=0
 add() { # NAME PASSED FAILED
-    printf '%-44s %4d passed, %d failed\n' "$1" "$2" "$3"
+    printf '%-44s %4d passed, %d failed  (%d s)\n' "$1" "$2" "$3" $(($(date +%s) - began))
     passed=$((passed + $2)) failed=$((failed + $3))
 }
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-for t in "$@"; do
-    "$t" > "$log" 2>&1
+program() { # FILE: a test program
+    began=$(date +%s)
+    $limit "$1" > "$log" 2>&1
     rc=$?
     p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s)\.$/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
     f=$(sed -n 's/^\[  FAILED  \] .*: \([0-9]*\) test(s), listed below:$/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
-    if [ "$rc" -ne 0 ]; then
+    # It may end badly after its last test, or well without having come to one.
+    if [ "$rc" -ne 0 ] || ! grep -qE '^\[  (PASSED|SKIPPED) ' "$log"; then
         [ "$f" -eq 0 ] && f=1
         cat "$log"
+        echo "${1#"$BUILD"/} ended with $rc"
     fi
-    add "${t#"$BUILD"/}" "$p" "$f"
-done
+    add "${1#"$BUILD"/}" "$p" "$f"
+}
 
-for t in "$BUILD"/tests/fuzz/fuzz_*; do
-    case $t in *.o | *.d | *'*') continue ;; esac
-    name=$(basename "$t")
-    name=${name#fuzz_}
-    [ -d "tests/fuzz/corpus/$name" ] || continue
-    if "$t" "tests/fuzz/corpus/$name"/* > "$log" 2>&1; then
-        add "fuzz/$name: $(find "tests/fuzz/corpus/$name" -type f | wc -l) kept inputs" 1 0
+replay() { # NAME: the kept inputs of fuzz target NAME
+    began=$(date +%s)
+    : > "$log"
+    count=$(find -L "tests/fuzz/corpus/$1" -type f | wc -l)
+    if [ "$count" -gt 0 ] && $limit "$BUILD/tests/fuzz/fuzz_$1" "tests/fuzz/corpus/$1"/* > "$log" 2>&1; then
+        add "fuzz/$1: $count kept inputs" 1 0
     else
         cat "$log"
-        add "fuzz/$name" 0 1
+        add "fuzz/$1: $count kept inputs" 0 1
     fi
-done
-
-# A suite of its own that ends with "N passed, N failed".
-suite() { # NAME COMMAND...
-    name=$1
-    shift
-    if HONE_BIN=$PWD/$BUILD/hone "$@" > "$log" 2>&1; then rc=0; else rc=$?; fi
-    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
-    grep -iE '^(skipped|not run):?' "$log" | sort -u
-    if [ "$rc" -ne 0 ] || [ -z "$line" ]; then
-        cat "$log"
-    fi
-    # shellcheck disable=SC2086
-    set -- $line
-    p=${1:-0} f=${3:-1}
-    [ "$rc" -ne 0 ] && [ "$f" -eq 0 ] && f=1
-    add "$name" "$p" "$f"
 }
-if [ "${TESTS:-all}" = all ]; then
-    suite http tests/http/run.sh
-    suite web tests/web/run.sh
-    suite examples tests/examples.sh
+
+suite() { # NAME COMMAND: drives the binary, ends with "N passed, N failed"
+    began=$(date +%s)
+    if HONE_BIN=$BUILD/hone $limit "$2" > "$log" 2>&1; then rc=0; else rc=$?; fi
+    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
+    p=${line%% *} f=${line#*, } f=${f% failed}
+    if [ "$rc" -ne 0 ] || [ -z "$line" ]; then
+        [ "${f:-0}" -eq 0 ] && f=1
+        cat "$log"
+        echo "$2 ended with $rc"
+    else
+        grep '^skip' "$log"
+    fi
+    add "$1" "${p:-0}" "$f"
+}
+
+if wanted unit; then
+    for t in "$@"; do program "$t"; done
 fi
+if wanted fuzz; then
+    for source in tests/fuzz/fuzz_*.c; do
+        name=${source##*/fuzz_}
+        replay "${name%.c}"
+    done
+fi
+wanted http && suite http tests/http/run.sh
+wanted web && suite web tests/web/run.sh
+wanted examples && suite examples tests/examples.sh
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
