@@ -31,7 +31,7 @@ enum choice { CHOICE_MIXED, CHOICE_EI, CHOICE_BOUND };
 static const char *const choices[] = {[CHOICE_MIXED] = "mixed", [CHOICE_EI] = "ei", [CHOICE_BOUND] = "bound", NULL};
 
 static const struct setting settings[] = {
-    {"n_initial_points", SETTING_INT, 0, 0, 10000, NULL, "Sobol points before the model is asked; 0: by the number of parameters, 5 to 10"},
+    {"n_initial_points", SETTING_INT, 0, 0, 10000, NULL, "Sobol points before the model is asked; 0: by the number of parameters, and of values, 5 to 12"},
     {"acquisition", SETTING_CHOICE, CHOICE_MIXED, 0, 0, choices,
      "ei: expected improvement; bound: confidence bound; mixed: a coin between them for every suggestion"},
     {0},
@@ -270,8 +270,12 @@ static size_t initial_points(const struct search *s, const struct gp_space *spac
     size_t n = (size_t)settings_get(s->settings, "n_initial_points");
     if (n)
         return n;
-    n = space->d + 2;
-    return n < 5 ? 5 : n > 10 ? 10 : n;
+    size_t values = 0; /* of categoricals: each is to be met, and not by its worst alone */
+    for (size_t k = 0; k < space->d; k++)
+        if (space->categorical[k])
+            values += (size_t)s->problem->dims[space->dim[k]].n_levels - 1;
+    n = 4 + space->d / 4 + 3 * values / 2;
+    return n < 5 ? 5 : n > 12 ? 12 : n;
 }
 
 static enum err suggest(const struct search *s, void **cache, struct suggestion *out, struct error *error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The hyperparameters: maximum of their posterior (MAP), by gradients from several starts. The prior of the length scales grows with
- * the square root of the number of dimensions (Hvarfner, Hellsten, Nardi 2024), shorter than theirs; that of the noise is weak. */
+ * the number of dimensions (Hvarfner, Hellsten, Nardi 2024), far shorter than theirs; that of the noise is weak. */
 #ifndef HONE_GP_FIT_H
 #define HONE_GP_FIT_H
 
