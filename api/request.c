@@ -165,13 +165,52 @@ enum err request_command(struct request *r, struct command **out, struct error *
     return err || !r->arg[2] ? err : request_number(r, &c->trial, error);
 }
 
-static void location(struct request *r, const json_t *reply)
+static void location(struct request *r, const struct command *c)
 {
-    const char *name = json_string_value(json_object_get(reply, "name"));
-    if (r->command->kind == CMD_TRIAL_CREATE)
-        answer_header(r, "Location", "%s%s/%" JSON_INTEGER_FORMAT, r->api->config.base_path, r->path, json_integer_value(json_object_get(reply, "number")));
+    const char *name = json_string_value(json_object_get(c->reply, "name"));
+    if (c->kind == CMD_TRIAL_CREATE)
+        answer_header(r, "Location", "%s%s/%" PRId64, r->api->config.base_path, r->path,
+                      c->n_trials ? c->trials[0].row->number : (int64_t)json_integer_value(json_object_get(c->reply, "number")));
     else if (name)
         answer_header(r, "Location", "%s/api/v1/projects/%s/experiments/%s", r->api->config.base_path, r->arg[0], name);
+}
+
+static void text_answered(struct buf *b, const struct answered_trial *t)
+{
+    text_trial(b, t->row, FIELDS_ALL);
+    if (!t->lease_attempt)
+        return;
+    b->len--; /* its closing brace */
+    buf_addf(b, ",\"lease\":{\"attempt\":%" PRId64 ",\"expires_at\":", t->lease_attempt);
+    text_time(b, t->lease_until_ms);
+    buf_adds(b, "}}");
+}
+
+/* {"trials":[...],"done":false}: what a worker reads first stands first. */
+static void text_suggested(struct buf *b, const struct command *c)
+{
+    buf_adds(b, "{\"trials\":[");
+    for (size_t i = 0; i < c->n_trials; i++) {
+        buf_adds(b, i ? "," : "");
+        text_answered(b, &c->trials[i]);
+    }
+    buf_addf(b, "],\"done\":%s", json_is_true(json_object_get(c->reply, "done")) ? "true" : "false");
+    const char *reason = json_string_value(json_object_get(c->reply, "reason"));
+    if (reason) {
+        buf_adds(b, ",\"reason\":");
+        text_string(b, reason);
+    }
+    buf_adds(b, "}");
+}
+
+static void text_reply(struct buf *b, const struct command *c)
+{
+    if (c->kind == CMD_TRIAL_SUGGEST && !c->replayed)
+        text_suggested(b, c);
+    else if (c->n_trials)
+        text_answered(b, &c->trials[0]);
+    else
+        text_json(b, c->reply);
 }
 
 static void answer_command(struct request *r)
@@ -182,20 +221,19 @@ static void answer_command(struct request *r)
     if (c->error.code) {
         answer_problem(r, &c->error, c->errors);
         c->errors = NULL;
-    } else if (!c->reply) {
+    } else if (!c->reply && !c->n_trials) {
         answer_empty(r, c->http_status == 200 ? 204 : c->http_status);
     } else {
         json_t *revision = json_object_get(c->reply, "revision");
         struct buf b = BUF_INIT;
-        text_json(&b, c->reply);
+        text_reply(&b, c);
         answer_buf(r, c->http_status, &b);
         if (revision)
             answer_etag(r, json_integer_value(revision));
-        if (c->http_status == 201) {
-            r->command = c; /* for its kind */
-            location(r, c->reply);
-            r->command = NULL;
-        }
+        else if (c->n_trials && c->kind != CMD_TRIAL_SUGGEST)
+            answer_etag(r, c->trials[0].row->revision);
+        if (c->http_status == 201)
+            location(r, c);
     }
     if (c->replayed)
         answer_header(r, "Idempotency-Replayed", "true");

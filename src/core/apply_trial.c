@@ -89,11 +89,8 @@ static json_t *report_reply(const struct core *c, const struct about *a)
         (void)json_object_set_new(reply, "reason", json_string(a->t->row->reason));
         (void)json_object_set_new(reply, "message", json_string(a->t->row->message));
     }
-    if (a->t->lease_until != NEVER) {
-        json_t *lease = lease_json(c, a->t);
-        (void)json_object_set(reply, "lease_expires_at", json_object_get(lease, "expires_at"));
-        json_decref(lease);
-    }
+    if (a->t->lease_until != NEVER)
+        (void)json_object_set_new(reply, "lease_expires_at", time_json(lease_until_ms(c, a->t)));
     return reply;
 }
 
@@ -211,8 +208,8 @@ static enum err reply_trial(struct core *c, struct command *command, struct live
     enum err err = t ? OK : trial_get(c->db, l->id, command->trial, &row, error);
     if (err)
         return err;
-    json_decref(command->reply);
-    command->reply = trial_json(t ? t->row : row);
+    answer_clear(command);
+    answer_trial(command, t ? t->row : row, 0, 0);
     trial_free(row);
     return OK;
 }
@@ -471,7 +468,7 @@ enum err apply_trial_patch(struct core *c, struct command *command, enum applied
     if (!err)
         err = trial_update(c->db, row, error);
     if (!err)
-        command->reply = trial_json(row);
+        answer_trial(command, row, 0, 0);
     about_release(&a);
     return err;
 }

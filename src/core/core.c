@@ -42,8 +42,8 @@ void command_free(struct command *c)
     free(c->request_hash);
     if (c->inside_free)
         c->inside_free(c->inside);
-    json_decref(c->reply);
-    json_decref(c->errors);
+    answer_clear(c);
+    free(c->trials);
     free(c);
 }
 
@@ -77,7 +77,7 @@ static void store_answer(struct core *c, struct command *command)
         return;
     json_t *kept = command->error.code
                        ? json_pack("{s:i, s:s, s:s}", "code", (int)command->error.code, "name", command->error.name, "detail", command->error.detail)
-                       : json_incref(command->reply);
+                       : command_reply(command);
     char *text CLEANUP_FREE = kept ? json_dumps(kept, JSON_COMPACT) : NULL;
     json_decref(kept);
     int status = command->error.code ? err_http(command->error.code) : command->http_status;
@@ -275,9 +275,7 @@ static struct command *undo_batch(struct core *c)
     for (size_t k = 0; k < ARRAY_LEN(lists); k++)
         for (struct command *command = lists[k]; command; command = next) {
             next = (struct command *)command->item.next;
-            json_decref(command->reply);
-            json_decref(command->errors);
-            command->reply = command->errors = NULL;
+            answer_clear(command);
             command->error = (struct error){0};
             command->item.next = NULL;
             command->http_status = 200;

@@ -24,6 +24,13 @@ enum command_kind {
     CMD_COUNT
 };
 
+/* A trial as an answer shows it: its row, and the lease of whoever was given it. */
+struct answered_trial {
+    struct trial *row;      /* owned */
+    int64_t lease_attempt;  /* 0 = none */
+    int64_t lease_until_ms; /* wall; 0 = without end */
+};
+
 struct command {
     struct queue_item item; /* first: a command is queued by it */
     enum command_kind kind;
@@ -43,7 +50,9 @@ struct command {
     /* the answer; valid in and after done() */
     struct error error;         /* error.code OK = it worked */
     json_t *errors;             /* each wrong place of the body (problems_json), owned; NULL = `error` says all */
-    json_t *reply;              /* body of the answer, owned; NULL = empty */
+    json_t *reply;              /* body of the answer, owned; NULL = empty, or the one of `trials` */
+    struct answered_trial *trials; /* rows, which whoever answers writes out: of a TRIAL_SUGGEST the member "trials" of `reply` */
+    size_t n_trials, cap_trials;
     int http_status;            /* 200, 201; an error's comes from error.code */
     bool replayed;              /* the stored answer of an earlier request with this idempotency_key */
 
@@ -53,6 +62,7 @@ struct command {
 
 struct command *command_new(enum command_kind kind);
 void command_free(struct command *c);
+json_t *command_reply(const struct command *c); /* the whole body as JSON; new reference, NULL = empty */
 
 struct core;
 

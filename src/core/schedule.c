@@ -133,11 +133,9 @@ static enum err start_runs(struct core *c, struct live *l, struct error *error)
 
 /* --- askers */
 
-static json_t *trial_with_lease(const struct core *c, const struct live_trial *t)
+static void hand_over(const struct core *c, struct command *command, const struct live_trial *t)
 {
-    json_t *trial = trial_json(t->row);
-    (void)json_object_set_new(trial, "lease", lease_json(c, t));
-    return trial;
+    answer_trial(command, t->row, t->row->attempt, lease_until_ms(c, t));
 }
 
 /* What one suggest command wants, read once. */
@@ -163,22 +161,22 @@ static struct asked read_asked(const struct live *l, const struct command *comma
     return a;
 }
 
-static enum err give(struct core *c, struct live *l, const struct asked *a, json_t *trials, struct error *error)
+static enum err give(struct core *c, struct live *l, const struct asked *a, struct command *command, struct error *error)
 {
     struct live_trial *t, *next;
     if (*a->worker) { /* the same worker gets its own trials again: a crash between answer and start loses nothing */
         HASH_ITER(hh, l->trials, t, next)
         {
-            if ((int64_t)json_array_size(trials) >= a->count)
+            if ((int64_t)command->n_trials >= a->count)
                 break;
             if (t->row->state != TRIAL_RUNNING || t->lease_until == NEVER || strcmp(t->row->worker, a->worker) != 0)
                 continue;
             t->lease_until = c->mono + (int64_t)(a->lease_s * 1000);
-            (void)json_array_append_new(trials, trial_with_lease(c, t));
+            hand_over(c, command, t);
         }
     }
     int64_t limit = l->plan->spec->parallel;
-    while (l->row->state == EXPERIMENT_RUNNING && (int64_t)json_array_size(trials) < a->count && (!limit || live_running(l) < limit)) {
+    while (l->row->state == EXPERIMENT_RUNNING && (int64_t)command->n_trials < a->count && (!limit || live_running(l) < limit)) {
         enum err err = next_trial(c, l, &t, error);
         if (err)
             return err;
@@ -187,7 +185,7 @@ static enum err give(struct core *c, struct live *l, const struct asked *a, json
         err = trial_start(c, l, t, a->worker, a->lease_s, error);
         if (err)
             return err;
-        (void)json_array_append_new(trials, trial_with_lease(c, t));
+        hand_over(c, command, t);
     }
     return OK;
 }
@@ -205,16 +203,13 @@ static bool no_more(const struct live *l)
 static enum err serve(struct core *c, struct live *l, struct command *command, bool last_chance, bool *answered, struct error *error)
 {
     struct asked a = read_asked(l, command);
-    json_t *trials = json_array();
-    enum err err = give(c, l, &a, trials, error);
-    *answered = !err && (json_array_size(trials) || no_more(l) || last_chance);
-    if (!*answered) {
-        json_decref(trials);
+    answer_clear(command);
+    enum err err = give(c, l, &a, command, error);
+    *answered = !err && (command->n_trials || no_more(l) || last_chance);
+    if (!*answered)
         return err;
-    }
-    bool done = !json_array_size(trials) && no_more(l);
-    json_decref(command->reply);
-    command->reply = json_pack("{s:o, s:b}", "trials", trials, "done", done);
+    bool done = !command->n_trials && no_more(l);
+    command->reply = json_pack("{s:b}", "done", done);
     if (done)
         (void)json_object_set_new(command->reply, "reason", json_string(l->row->reason));
     return OK;

@@ -173,7 +173,7 @@ int64_t failed_before(const struct live_trial *t); /* attempts that did not end 
 bool retries_left(const struct live *l, const struct live_trial *t); /* after a lost attempt */
 enum err trial_cancel(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, struct error *error); /* to STOPPING, or to its end if nothing runs */
 enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, const struct measurement *m, size_t n, struct error *error); /* reports, with the stopping rule */
-json_t *lease_json(const struct core *c, const struct live_trial *t);
+int64_t lease_until_ms(const struct core *c, const struct live_trial *t); /* wall; 0 = not leased */
 
 /* --- schedule.c */
 enum err schedule(struct core *c, struct live *l, struct error *error); /* what follows from the present state: start, ask, finish */
@@ -225,6 +225,10 @@ void run_event_free(void *run_event);
 
 /* --- recover.c */
 enum err recover(struct core *c, struct error *error);
+
+/* --- answer.c */
+void answer_trial(struct command *command, const struct trial *row, int64_t lease_attempt, int64_t lease_until); /* one more in command->trials */
+void answer_clear(struct command *command); /* as if it had not been applied */
 
 /* --- core.c */
 /* A core without its thread: whoever opened it turns it (core_start does so from the thread; a simulation by hand). */

@@ -97,10 +97,9 @@ enum err trial_start(struct core *c, struct live *l, struct live_trial *t, const
     return err ? err : trial_update(c->db, row, error);
 }
 
-json_t *lease_json(const struct core *c, const struct live_trial *t)
+int64_t lease_until_ms(const struct core *c, const struct live_trial *t)
 {
-    int64_t until = t->lease_until == NEVER ? 0 : c->now + (t->lease_until - c->mono);
-    return json_pack("{s:I, s:o}", "attempt", (json_int_t)t->row->attempt, "expires_at", time_json(until));
+    return t->lease_until == NEVER ? 0 : c->now + (t->lease_until - c->mono);
 }
 
 static void end_attempt(struct core *c, struct live_trial *t, enum trial_state state, const char *reason, const char *message)

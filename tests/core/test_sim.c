@@ -142,7 +142,9 @@ static void take_answer(struct worker *w)
             fail_msg("seed %llu: %s: %s", (unsigned long long)seed_now, c->error.name, c->error.detail);
         w->doing = ASKING;
     } else if (w->doing == ASKING) {
-        take_trial(w, c->reply);
+        json_t *reply = command_reply(c);
+        take_trial(w, reply);
+        json_decref(reply);
     } else if (w->doing == REPORTING) {
         w->doing = ++w->step < 3 ? REPORTING : COMPLETING;
     } else {

@@ -307,7 +307,7 @@ json_t *world_do(enum command_kind kind, const char *experiment, int64_t trial, 
     assert_non_null(call.command);
     if (call.command->error.code)
         fail_msg("%s: %s", call.command->error.name, call.command->error.detail);
-    json_t *reply = json_incref(call.command->reply);
+    json_t *reply = command_reply(call.command);
     command_free(call.command);
     return reply;
 }
