@@ -37,12 +37,13 @@ if ! running; then
     start 127.0.0.1:8080 || start 127.0.0.1:0 || { cat "$log" >&2; exit 1; }
 fi
 url=$(field url) pid=$(field pid)
-link=$(sed -n 's/^dashboard: //p' "$log" | tail -n 1)
+link=$("$hone" link --server "$url" --token-file "$data/token")
 name=digits-$(date +%Y%m%d-%H%M%S)
 
 echo "Tuning a neural network on handwritten digits. Watch it live:"
 echo "    $link#/default/$name"
 "$hone" run examples/digits/digits.yaml --server "$url" --token-file "$data/token" --name "$name" -n "${HONE_EXAMPLE_TRIALS:-40}"
+link=$("$hone" link --server "$url" --token-file "$data/token") # the first one may be used by now
 echo
 echo "Dashboard:  $link#/default/$name"
 echo "            (the link logs a browser in once; after that $url/ is enough)"
