@@ -75,41 +75,55 @@ static bool factor(struct gp_fit *f, double amplitude, double noise)
     return cholesky_factor(f->inverse, n, n);
 }
 
+/* Sums over the lower triangle are made column by column, the columns' parts independent of each other: a sum in one variable would
+ * wait for itself at every element. */
+static double total(const double *column, size_t n)
+{
+    double sum = 0;
+    for (size_t j = 0; j < n; j++)
+        sum += column[j];
+    return sum;
+}
+
 /* With W = alpha alpha' - K^-1 the derivative of the objective by t is -1/2 sum W_ij dK_ij/dt. Turns the slopes into W_ij dk/dr2. */
 static void weigh_slopes(struct gp_fit *f, double *of_amplitude, double *trace)
 {
     const size_t n = f->set->n;
-    *of_amplitude = *trace = 0;
+    const double *restrict alpha = f->alpha;
+    double *restrict column = f->scratch;
+    *trace = 0;
+    memset(column, 0, n * sizeof *column);
     for (size_t i = 0; i < n; i++) {
-        double *slope = f->slope + i * n;
-        const double *k = f->k + i * n, *inverse = f->inverse + i * n;
+        double *restrict slope = f->slope + i * n;
+        const double *restrict k = f->k + i * n, *restrict inverse = f->inverse + i * n;
+        const double by = alpha[i];
         for (size_t j = 0; j < i; j++) {
-            double w = f->alpha[i] * f->alpha[j] - inverse[j];
+            double w = by * alpha[j] - inverse[j];
             slope[j] *= w;
-            *of_amplitude += w * k[j];
+            column[j] += w * k[j];
         }
-        *trace += f->alpha[i] * f->alpha[i] - inverse[i];
+        *trace += by * by - inverse[i];
     }
+    *of_amplitude = total(column, n);
 }
 
 static double length_gradient(const struct gp_fit *f, size_t dim)
 {
     const size_t n = f->set->n;
-    const double *x = f->set->x + dim * f->set->cap;
-    double sum = 0;
+    const double *restrict x = f->set->x + dim * f->set->cap;
+    double *restrict column = f->scratch;
+    memset(column, 0, n * sizeof *column);
     for (size_t i = 0; i < n; i++) {
-        const double *slope = f->slope + i * n;
+        const double *restrict slope = f->slope + i * n;
         const double at = x[i];
-        double row = 0;
         if (f->set->categorical[dim])
             for (size_t j = 0; j < i; j++)
-                row += x[j] != at ? slope[j] : 0;
+                column[j] += x[j] != at ? slope[j] : 0;
         else
             for (size_t j = 0; j < i; j++)
-                row += slope[j] * ((x[j] - at) * (x[j] - at));
-        sum += row;
+                column[j] += slope[j] * ((x[j] - at) * (x[j] - at));
     }
-    return 2 * f->weight[dim] * sum;
+    return 2 * f->weight[dim] * total(column, n);
 }
 
 static double penalty(const struct prior *p, double value, double *gradient)
