@@ -179,9 +179,11 @@ void gp_fit_theta(const struct gp_set *set, const struct gp_theta *previous, str
     struct gp_theta start[4];
     size_t n_starts = 2;
     centre(set, -0.7, -6, &start[1]);
-    if (previous)
+    if (previous) {
         start[0] = *previous;
-    else {
+        if (set->n % 3 && (set->n & (set->n - 1))) /* the other hill is looked at now and then, and where the chain has a link */
+            n_starts = 1;
+    } else {
         centre(set, 0, -3, &start[0]);
         for (; n_starts < 4; n_starts++) {
             centre(set, 0, n_starts % 2 ? -6 : -3, &start[n_starts]);

@@ -17,7 +17,8 @@ double gp_fit_objective(void *fit, const double *theta, double *gradient);
 
 void gp_fit_centre(const struct gp_set *set, struct gp_theta *theta); /* the middle of the prior, with little noise: what to use without data */
 
-/* The best of a few local minima. `previous`: from a smaller set, NULL: none, then more starts are made, some of them drawn. */
+/* The best of a few local minima. `previous`: from a smaller set, most fits then start from it alone; NULL: none,
+ * then more starts are made, some of them drawn. */
 void gp_fit_theta(const struct gp_set *set, const struct gp_theta *previous, struct rng rng, struct gp_theta *theta);
 
 #endif

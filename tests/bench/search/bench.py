@@ -103,11 +103,28 @@ def gmean(values):
     return math.exp(sum(math.log(max(v, FLOOR)) for v in values) / len(values))
 
 
+def ranks(best, group, budgets):
+    """Mean rank of each of `group`, over the problems and seeds that all of them ran."""
+    pairs = sorted({(p, s) for p, o, s in best if o == group[0]})
+    print("\n| mean rank | " + " | ".join(f"at {t}" for t in budgets) + " |\n|" + "---|" * (len(budgets) + 1))
+    mean = {o: [] for o in group}
+    for t in budgets:
+        rows = [[best[p, o, s]["regret"] for o in group] for p, s in pairs if all((p, o, s) in best for o in group)]
+        rows = [[max(r[t - 1], FLOOR) for r in row] for row in rows if min(map(len, row)) >= t]
+        for i, o in enumerate(group):
+            mean[o].append(sum(1 + sum(v < row[i] for v in row) + (sum(v == row[i] for v in row) - 1) / 2 for row in rows) / max(len(rows), 1))
+    for o in group:
+        print(f"| {o} | " + " | ".join(f"{v:.2f}" for v in mean[o]) + " |")
+    print(f"\n({len(rows)} runs each at {budgets[-1]})")
+
+
 def table(a):
     """Every peer against each of ours on the (problem, seed) pairs both have: geometric means of regret, and how often ours is better."""
     _, runner = peers()
     best = longest(runner.load([os.path.join(SHARED, "results/open.jsonl"), *a.out.split(",")]).values(), a.batch)
     names = sorted({o for _, o, _ in best})
+    if a.rank:
+        return ranks(best, a.rank.split(","), [t for t in (25, 50, 100, 200) if t <= a.budget])
     for ours in [o for o in names if o.startswith("hone_")]:
         print(f"\n### {ours} at {a.budget} evaluations, {a.batch} at a time\n\n| peer | pairs | ours | peer's | ours better |\n|---|---|---|---|---|")
         for peer in [o for o in names if o != ours and not (o.startswith("hone_") and a.brief)]:
@@ -157,6 +174,7 @@ def main():
     p.add_argument("--batch", type=int, default=1)
     p.add_argument("--out", default="build/bench/search.jsonl")
     p.add_argument("--brief", action="store_true", help="ours against peers only, not against each other")
+    p.add_argument("--rank", help="the mean ranks of these instead: hone_gp,optuna_tpe,...")
     p.add_argument("--dim", type=int, default=10)
     p.add_argument("--sizes", default="20,50,100,300,1000")
     a = p.parse_args()
