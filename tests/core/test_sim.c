@@ -340,6 +340,7 @@ static void crashes_change_no_point_of_serial_runs(void **state)
 
 int main(void)
 {
+    algorithms_setup();
     /* in memory where that is possible: what is simulated is the kill of the service, not of the machine */
     (void)snprintf(dir, sizeof dir, "%s/hone-sim-%d", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm", (int)getpid());
     world_objective = bowl;

@@ -265,6 +265,7 @@ static void a_restart_changes_no_decision(void **state)
 
 int main(void)
 {
+    algorithms_setup();
     (void)snprintf(dir, sizeof dir, "%s/hone-stop-rule-%d", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm", (int)getpid());
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rungs_know_trials_that_run_and_that_were_stopped),
