@@ -66,11 +66,11 @@ static const struct {
     double at_most;      /* regret */
     double random_ratio; /* and of that of random search */
 } bounds[] = {
-    {"branin", 50, 0, 0.02, 0.1},
-    {"hartmann6", 60, 0, 0.3, 0.3},
-    {"rosenbrock5", 60, 0, 100, 0.1},
+    {"branin", 50, 0, 1e-3, 0.02},
+    {"hartmann6", 60, 0, 0.13, 0.2},
+    {"rosenbrock5", 60, 0, 30, 0.05},
     {"mixed", 60, 0, 0.32, 0.95},
-    {"conditional", 50, 0, 0.1, 0.7},
+    {"conditional", 50, 0, 0.01, 0.2},
     {"constrained", 30, 0, 1e-3, 0.2},
     {"branin", 50, 4, 0.05, 0.2},
     {"hartmann6", 60, 4, 0.4, 0.4},
