@@ -151,6 +151,16 @@ fuzz:
 bench: all
 	@BUILD=$(BUILD) tests/bench/run.sh
 
+# The searches beside the kept runs of their peers; resumes. Needs numpy and the problems (HONE_SEARCH_DIR).
+$(BUILD)/bench/search_driver: $(BUILD)/tests/bench/search/driver.o $(foreach l,algorithms model base,$(call archive,$(l)))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)
+
+.PHONY: bench-search
+bench-search: $(BUILD)/bench/search_driver
+	@HONE_SEARCH_DRIVER=$< python3 tests/bench/search/bench.py run --out $(BUILD)/bench/search.jsonl
+	@python3 tests/bench/search/bench.py table --out $(BUILD)/bench/search.jsonl --brief
+
 check: layers
 	@.ci/install check
 	@tests/check_style.sh
