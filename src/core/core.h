@@ -109,6 +109,17 @@ void core_validate(struct core *c, const struct spec *spec, struct problems *pro
 /* `n` sample configurations as the algorithm's initial design or random would draw them: array of params. For previews. */
 json_t *core_preview(const struct spec *spec, int n);
 
+/* A stored experiment as algorithms see it, for what analyses it: its space, and its trials by number with objectives that are minimised
+ * (objective_rank). Of the snapshot that `db` reads. Any thread. */
+struct core_view;
+struct problem;
+struct observation;
+enum err core_view_open(struct db *db, const struct experiment *e, struct core_view **out, struct error *error);
+void core_view_close(struct core_view *v); /* NULL is nothing */
+const struct spec *core_view_spec(const struct core_view *v);
+const struct problem *core_view_problem(const struct core_view *v);
+const struct observation *core_view_history(const struct core_view *v, size_t *n);
+
 /* Counters since the start, for /metrics. Any thread. */
 struct core_stats {
     int64_t commands, commits, events, suggestions, suggestion_us, submits, queue_length;

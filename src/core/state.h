@@ -180,6 +180,15 @@ enum err schedule(struct core *c, struct live *l, struct error *error); /* what 
 enum err experiment_end_begin(struct core *c, struct live *l, const char *reason, const char *message, bool cancel, struct error *error);
 enum err schedule_deadlines(struct core *c, struct error *error); /* what has become due: leases, limits, backoffs, waiting askers */
 
+/* --- history.c: any thread */
+struct history {
+    const struct plan *plan;
+    struct observation *items; /* by number; owned, with their x and y */
+    size_t n, cap;
+};
+enum err history_load(struct history *h, struct db *db, int64_t experiment, struct error *error);
+void history_release(struct history *h);
+
 /* --- suggest.c */
 void suggest_job(struct core *c, struct live *l);
 enum err suggest_inline(struct core *c, struct live *l, double *x, json_t **origin, struct error *error); /* fast algorithms; ERR_EXHAUSTED */

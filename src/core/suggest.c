@@ -49,76 +49,12 @@ struct suggest {
     void **cache; /* the live's slot: one job an experiment at a time, and the live stays while it is out */
 };
 
-struct history {
-    const struct plan *plan;
-    struct observation *items;
-    size_t n, cap;
-};
-
-static enum observation_state observed(enum trial_state s)
-{
-    switch (s) {
-    case TRIAL_SUCCEEDED:
-        return OBSERVATION_DONE;
-    case TRIAL_PRUNED:
-        return OBSERVATION_PRUNED;
-    case TRIAL_INFEASIBLE:
-        return OBSERVATION_INFEASIBLE;
-    case TRIAL_FAILED:
-        return OBSERVATION_FAILED;
-    default:
-        return OBSERVATION_PENDING;
-    }
-}
-
-/* Values of the objectives, smaller is better. */
-static void read_objectives(const struct spec *spec, const struct trial *t, double *y)
-{
-    y[0] = objective_rank(&spec->objectives[0], t->objective);
-    if (spec->n_objectives == 1)
-        return;
-    json_t *metrics = json_loads(t->metrics, 0, NULL);
-    for (size_t i = 1; i < spec->n_objectives; i++) {
-        y[i] = NAN;
-        if (number_from_json(json_object_get(metrics, spec->objectives[i].metric), &y[i]))
-            y[i] = objective_rank(&spec->objectives[i], y[i]);
-    }
-    json_decref(metrics);
-}
-
-static bool add_observation(void *arg, const struct trial *t)
-{
-    struct history *h = arg;
-    const struct spec *spec = h->plan->spec;
-    /* lost and cancelled ones say nothing of the configuration; a foreign point has no coordinates */
-    if (t->n_x != spec->space->n || t->state == TRIAL_LOST || t->state == TRIAL_CANCELLED)
-        return true;
-    if (h->n == h->cap) {
-        h->cap = h->cap ? h->cap * 2 : 64;
-        h->items = x_realloc(h->items, h->cap * sizeof *h->items);
-    }
-    double *x = x_malloc(t->n_x * sizeof *x), *y = x_malloc(spec->n_objectives * sizeof *y);
-    memcpy(x, t->x, t->n_x * sizeof *x);
-    read_objectives(spec, t, y);
-    h->items[h->n++] = (struct observation){.number = t->number, .state = observed(t->state), .x = x, .y = y, .y_se = t->objective_se};
-    return true;
-}
-
-static void history_release(struct history *h)
-{
-    for (size_t i = 0; i < h->n; i++) {
-        x_free(h->items[i].x);
-        x_free(h->items[i].y);
-    }
-    free(h->items);
-}
-
 static enum err load_history(struct core *c, int64_t experiment, struct history *h, struct error *error)
 {
     struct db *reader = store_reader(c->config.store);
     if (!reader)
         return err_set(error, ERR_UNAVAILABLE, NULL, "no connection to the database");
-    enum err err = trial_history(reader, experiment, add_observation, h, error);
+    enum err err = history_load(h, reader, experiment, error);
     store_reader_done(c->config.store, reader);
     return err;
 }

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The trials of an experiment as algorithms see them, and a view of it for whoever analyses them. */
+#include "core/state.h"
+
+#include <math.h>
+#include <string.h>
+
+static enum observation_state observed(enum trial_state s)
+{
+    switch (s) {
+    case TRIAL_SUCCEEDED:
+        return OBSERVATION_DONE;
+    case TRIAL_PRUNED:
+        return OBSERVATION_PRUNED;
+    case TRIAL_INFEASIBLE:
+        return OBSERVATION_INFEASIBLE;
+    case TRIAL_FAILED:
+        return OBSERVATION_FAILED;
+    default:
+        return OBSERVATION_PENDING;
+    }
+}
+
+/* Values of the objectives, smaller is better. */
+static void read_objectives(const struct spec *spec, const struct trial *t, double *y)
+{
+    y[0] = objective_rank(&spec->objectives[0], t->objective);
+    if (spec->n_objectives == 1)
+        return;
+    json_t *metrics = json_loads(t->metrics, 0, NULL);
+    for (size_t i = 1; i < spec->n_objectives; i++) {
+        y[i] = NAN;
+        if (number_from_json(json_object_get(metrics, spec->objectives[i].metric), &y[i]))
+            y[i] = objective_rank(&spec->objectives[i], y[i]);
+    }
+    json_decref(metrics);
+}
+
+static bool add_observation(void *arg, const struct trial *t)
+{
+    struct history *h = arg;
+    const struct spec *spec = h->plan->spec;
+    /* lost and cancelled ones say nothing of the configuration; a foreign point has no coordinates */
+    if (t->n_x != spec->space->n || t->state == TRIAL_LOST || t->state == TRIAL_CANCELLED)
+        return true;
+    if (h->n == h->cap) {
+        h->cap = h->cap ? h->cap * 2 : 64;
+        h->items = x_realloc(h->items, h->cap * sizeof *h->items);
+    }
+    double *x = x_malloc(t->n_x * sizeof *x), *y = x_malloc(spec->n_objectives * sizeof *y);
+    memcpy(x, t->x, t->n_x * sizeof *x);
+    read_objectives(spec, t, y);
+    h->items[h->n++] = (struct observation){.number = t->number, .state = observed(t->state), .x = x, .y = y, .y_se = t->objective_se};
+    return true;
+}
+
+void history_release(struct history *h)
+{
+    for (size_t i = 0; i < h->n; i++) {
+        x_free(h->items[i].x);
+        x_free(h->items[i].y);
+    }
+    free(h->items);
+}
+
+enum err history_load(struct history *h, struct db *db, int64_t experiment, struct error *error)
+{
+    return trial_history(db, experiment, add_observation, h, error);
+}
+
+/* --- for analysis */
+
+struct core_view {
+    struct plan *plan;
+    struct history history;
+};
+
+enum err core_view_open(struct db *db, const struct experiment *e, struct core_view **out, struct error *error)
+{
+    json_t *document = json_loads(e->spec, 0, NULL);
+    struct problems problems = {0};
+    struct spec *spec = document ? spec_new(document, core_catalog(), &problems) : NULL;
+    problems_release(&problems);
+    json_decref(document);
+    if (!spec)
+        return err_set(error, ERR_INTERNAL, NULL, "the stored file of experiment %s cannot be read by this version", e->name);
+    struct core_view *v = X_NEW(struct core_view);
+    v->plan = plan_new(spec);
+    v->history.plan = v->plan;
+    enum err err = history_load(&v->history, db, e->id, error);
+    if (err)
+        core_view_close(v);
+    else
+        *out = v;
+    return err;
+}
+
+void core_view_close(struct core_view *v)
+{
+    if (!v)
+        return;
+    history_release(&v->history);
+    plan_unref(v->plan);
+    free(v);
+}
+
+const struct spec *core_view_spec(const struct core_view *v)
+{
+    return v->plan->spec;
+}
+
+const struct problem *core_view_problem(const struct core_view *v)
+{
+    return &v->plan->problem;
+}
+
+const struct observation *core_view_history(const struct core_view *v, size_t *n)
+{
+    *n = v->history.n;
+    return v->history.items;
+}
