@@ -16,14 +16,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SMALL_SPACE 5      /* configurations: no more than the points that a model is first given */
-#define MODEL_TRIALS 2000  /* a Gaussian process sees a small part of more */
-#define MODEL_ROWS 256     /* that it is fitted to, at most */
-#define MODEL_WORK 40000   /* parameters times rows: a fit of more takes too long */
-#define FRONT_TRIALS 500   /* of several objectives, in place of MODEL_TRIALS */
-#define CHECK_FROM 20      /* finished trials, from which the model is held against them */
+#define SMALL_SPACE 5     /* configurations: no more than the points that a model is first given */
+#define MODEL_TRIALS 2000 /* a Gaussian process sees a small part of more */
+#define MODEL_ROWS 256    /* that it is fitted to, at most */
+#define MODEL_WORK 40000  /* parameters times rows: a fit of more takes too long */
+#define FRONT_TRIALS 500  /* of several objectives, in place of MODEL_TRIALS */
+#define CHECK_FROM 20     /* finished trials, from which the model is held against them */
 #define CHECK_EVERY 10
-#define LEAST_SKILL 0.1    /* part of the variance that it must foretell */
+#define LEAST_SKILL 0.1 /* part of the variance that it must foretell */
 
 /* Caches: of the algorithm that was picked last, and the last check under a hash of what was checked. */
 struct memo {

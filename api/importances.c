@@ -139,14 +139,14 @@ static size_t active(const struct look *l, int dim)
     return n;
 }
 
-static void write_parameters(struct buf *b, const struct look *l, double top)
+static void write_parameters(struct buf *b, const struct look *l, const struct anova *a)
 {
     struct importance all[SPACE_MAX_PARAMS];
     struct ranked ranked[SPACE_MAX_PARAMS];
     for (size_t i = 0; i < l->spec->space->n; i++)
         all[i] = (struct importance){NAN, NAN, NAN};
-    if (l->surrogate)
-        (void)importances(l->surrogate, l->problem, top, all);
+    if (a)
+        (void)anova_alone(a, all);
     for (size_t i = 0; i < l->spec->space->n; i++)
         ranked[i] = (struct ranked){(int)i, all[i]};
     qsort(ranked, l->spec->space->n, sizeof *ranked, by_share);
@@ -166,10 +166,10 @@ static void write_parameters(struct buf *b, const struct look *l, double top)
     buf_adds(b, "]");
 }
 
-static void write_pairs(struct buf *b, const struct look *l, double top)
+static void write_pairs(struct buf *b, const struct look *l, const struct anova *a)
 {
     struct pair pairs[PAIRS];
-    size_t n = l->surrogate ? importance_pairs(l->surrogate, l->problem, top, pairs, PAIRS) : 0;
+    size_t n = a ? anova_pairs(a, pairs, PAIRS) : 0;
     buf_adds(b, ",\"interactions\":[");
     for (size_t i = 0; i < n && pairs[i].share >= TOLD_PAIR; i++) {
         buf_adds(b, i ? ",{\"names\":[" : "{\"names\":[");
@@ -197,8 +197,11 @@ enum err handle_importances(struct request *r, struct error *error)
         begin(&b, &l);
         buf_adds(&b, ",\"top\":");
         text_number(&b, top);
-        write_parameters(&b, &l, top);
-        write_pairs(&b, &l, top);
+        struct anova *a = l.surrogate ? anova_new(l.surrogate, l.problem, top) : NULL;
+        write_parameters(&b, &l, a);
+        write_pairs(&b, &l, a);
+        if (a)
+            anova_free(a);
         end(r, &b, &l);
     }
     look_close(&l);

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#define DRAWN 512  /* points of the other parameters, of which those are taken where this one is active */
+#define DRAWN 512 /* points of the other parameters, of which those are taken where this one is active */
 #define TAKEN 96
 #define SEED 0xdef
 #define VALUES (1 + SURROGATE_BAGS)

@@ -3,6 +3,8 @@
  * a cell would show by chance is taken off (the correction of omega squared, Hays 1963). */
 #include "analysis/importance.h"
 
+#include "gp/space.h"
+
 #include "base/mem.h"
 #include "math/rng.h"
 
@@ -10,18 +12,18 @@
 #include <string.h>
 
 #define POINTS 1024
-#define CELLS 16      /* of a number */
+#define CELLS 16 /* of a number */
 #define PAIR_CELLS 6
 #define LEAST_POINTS 100
 #define SEED 0xa2a1
 #define SAMPLING 0.02 /* by which the shares depend on the points taken */
 #define VALUES (1 + SURROGATE_BAGS)
 
-struct sampled {
+struct anova {
     const struct problem *p;
     size_t n;
-    double *x;      /* n points */
-    double *value;  /* of all rows, then of each bag */
+    double *x;     /* n points */
+    double *value; /* of all rows, then of each bag */
 };
 
 static int by_value(const void *a, const void *b)
@@ -41,10 +43,11 @@ static void cut(double *value, size_t n, double top)
         value[i] = fmin(value[i], worst);
 }
 
-static void sampled_init(struct sampled *z, const struct surrogate *s, const struct problem *p, double top)
+struct anova *anova_new(const struct surrogate *s, const struct problem *p, double top)
 {
     const size_t d = (size_t)p->n_dims;
-    *z = (struct sampled){.p = p, .x = x_calloc(POINTS * d, sizeof *z->x), .value = x_calloc(VALUES * POINTS, sizeof *z->value)};
+    struct anova *z = X_NEW(struct anova);
+    *z = (struct anova){.p = p, .x = x_calloc(POINTS * d, sizeof *z->x), .value = x_calloc(VALUES * POINTS, sizeof *z->value)};
     z->n = surrogate_sample(p, SEED, POINTS, z->x);
     const double **points CLEANUP_FREE = x_calloc(POINTS, sizeof *points);
     for (size_t i = 0; i < z->n; i++)
@@ -52,12 +55,14 @@ static void sampled_init(struct sampled *z, const struct surrogate *s, const str
     surrogate_means(s, points, z->n, z->value);
     for (size_t v = 0; v < VALUES && top < 1 && z->n; v++)
         cut(z->value + v * z->n, z->n, top);
+    return z;
 }
 
-static void sampled_release(struct sampled *z)
+void anova_free(struct anova *z)
 {
     free(z->x);
     free(z->value);
+    free(z);
 }
 
 static double variance(const double *value, size_t n)
@@ -71,16 +76,18 @@ static double variance(const double *value, size_t n)
 }
 
 /* The cell of each point along a dimension: its level if there are few, SIZE_MAX where it is inactive. How many cells there are. */
-static size_t fill_cells(const struct sampled *z, int dim, size_t most, size_t *cell)
+static size_t fill_cells(const struct anova *z, int dim, size_t most, size_t *cell)
 {
     const struct dim *d = &z->p->dims[dim];
     const bool levels = d->kind == DIM_CATEGORICAL || (d->n_levels > 0 && d->n_levels <= (int64_t)most);
-    const size_t n = levels ? (size_t)d->n_levels : most;
     for (size_t i = 0; i < z->n; i++) {
         double u = z->x[i * (size_t)z->p->n_dims + (size_t)dim];
-        cell[i] = isnan(u) ? SIZE_MAX : (size_t)fmin(floor(u * (double)n), (double)(n - 1));
+        if (isnan(u))
+            cell[i] = SIZE_MAX;
+        else
+            cell[i] = levels ? (size_t)gp_space_level(z->p, dim, u) : (size_t)fmin(floor(u * (double)most), (double)(most - 1));
     }
-    return n;
+    return levels ? (size_t)d->n_levels : most;
 }
 
 /* The variance between the cells' means, without what chance puts there, as a part of all n points. */
@@ -116,28 +123,25 @@ static double within(double x, double low, double high)
     return fmin(fmax(x, low), high);
 }
 
-bool importances(const struct surrogate *s, const struct problem *p, double top, struct importance *out)
+bool anova_alone(const struct anova *z, struct importance *out)
 {
-    struct sampled z;
-    sampled_init(&z, s, p, top);
     size_t cell[POINTS];
     double total[VALUES], share[VALUES];
     for (size_t v = 0; v < VALUES; v++)
-        total[v] = z.n ? variance(z.value + v * z.n, z.n) : 0;
-    const bool ok = z.n >= LEAST_POINTS && total[0] > 1e-12;
-    for (int k = 0; k < p->n_dims; k++) {
+        total[v] = z->n ? variance(z->value + v * z->n, z->n) : 0;
+    const bool ok = z->n >= LEAST_POINTS && total[0] > 1e-12;
+    for (int k = 0; k < z->p->n_dims; k++) {
         out[k] = (struct importance){NAN, NAN, NAN};
         if (!ok)
             continue;
-        size_t n_cells = fill_cells(&z, k, CELLS, cell);
+        size_t n_cells = fill_cells(z, k, CELLS, cell);
         for (size_t v = 0; v < VALUES; v++)
-            share[v] = total[v] > 1e-12 ? within(between(z.value + v * z.n, cell, z.n, n_cells) / total[v], 0, 1) : 0;
+            share[v] = total[v] > 1e-12 ? within(between(z->value + v * z->n, cell, z->n, n_cells) / total[v], 0, 1) : 0;
         out[k].share = share[0];
         qsort(share + 1, SURROGATE_BAGS, sizeof *share, by_value);
         out[k].low = within(fmin(share[0], share[1]) - SAMPLING, 0, 1);
         out[k].high = within(fmax(share[0], share[SURROGATE_BAGS]) + SAMPLING, 0, 1);
     }
-    sampled_release(&z);
     return ok;
 }
 
@@ -149,33 +153,30 @@ static int by_share(const void *pa, const void *pb)
     return a->a != b->a ? a->a - b->a : a->b - b->b;
 }
 
-size_t importance_pairs(const struct surrogate *s, const struct problem *p, double top, struct pair *out, size_t n)
+size_t anova_pairs(const struct anova *z, struct pair *out, size_t n)
 {
-    struct sampled z;
-    sampled_init(&z, s, p, top);
-    const size_t d = (size_t)p->n_dims, n_pairs = d * (d - 1) / 2;
-    const double total = z.n ? variance(z.value, z.n) : 0;
+    const size_t d = (size_t)z->p->n_dims, n_pairs = d * (d - 1) / 2;
+    const double total = z->n ? variance(z->value, z->n) : 0;
     struct pair *all CLEANUP_FREE = x_calloc(n_pairs + 1, sizeof *all);
     size_t *cells CLEANUP_FREE = x_calloc(d * POINTS, sizeof *cells), *n_cells CLEANUP_FREE = x_calloc(d, sizeof *n_cells);
     double *alone CLEANUP_FREE = x_calloc(d, sizeof *alone);
     size_t joint[POINTS], m = 0;
     for (size_t k = 0; k < d; k++) {
-        n_cells[k] = fill_cells(&z, (int)k, PAIR_CELLS, cells + k * POINTS);
-        alone[k] = between(z.value, cells + k * POINTS, z.n, n_cells[k]);
+        n_cells[k] = fill_cells(z, (int)k, PAIR_CELLS, cells + k * POINTS);
+        alone[k] = between(z->value, cells + k * POINTS, z->n, n_cells[k]);
     }
-    for (size_t a = 0; a < d && z.n >= LEAST_POINTS && total > 1e-12; a++)
+    for (size_t a = 0; a < d && z->n >= LEAST_POINTS && total > 1e-12; a++)
         for (size_t b = a + 1; b < d; b++) {
             if (n_cells[a] * n_cells[b] > POINTS / 4) /* too few points a cell */
                 continue;
             const size_t *of_a = cells + a * POINTS, *of_b = cells + b * POINTS;
-            for (size_t i = 0; i < z.n; i++)
+            for (size_t i = 0; i < z->n; i++)
                 joint[i] = of_a[i] == SIZE_MAX || of_b[i] == SIZE_MAX ? SIZE_MAX : of_a[i] * n_cells[b] + of_b[i];
-            double both = between(z.value, joint, z.n, n_cells[a] * n_cells[b]);
+            double both = between(z->value, joint, z->n, n_cells[a] * n_cells[b]);
             all[m++] = (struct pair){(int)a, (int)b, within((both - alone[a] - alone[b]) / total, 0, 1)};
         }
     qsort(all, m, sizeof *all, by_share);
     n = n < m ? n : m;
     memcpy(out, all, n * sizeof *out);
-    sampled_release(&z);
     return n;
 }

@@ -20,11 +20,15 @@ struct pair { /* what two parameters explain together, beyond what each does alo
     double share;
 };
 
-/* One importance for each dimension of the problem. Their sum is at most 1; the rest is due to interactions. False if the surrogate is flat
- * or hardly a point is feasible: all are NAN. */
-bool importances(const struct surrogate *s, const struct problem *p, double top, struct importance *out);
+struct anova; /* the surrogate's values all over the space */
+struct anova *anova_new(const struct surrogate *s, const struct problem *p, double top); /* the problem must outlive it */
+void anova_free(struct anova *z);
+
+/* One importance for each dimension of the problem. Their sum is at most about 1; the rest is due to interactions. False if the surrogate
+ * is flat or hardly a point is feasible: all are NAN. */
+bool anova_alone(const struct anova *z, struct importance *out);
 
 /* The strongest n of the pairs, the strongest first; how many there are. */
-size_t importance_pairs(const struct surrogate *s, const struct problem *p, double top, struct pair *out, size_t n);
+size_t anova_pairs(const struct anova *z, struct pair *out, size_t n);
 
 #endif

@@ -11,12 +11,12 @@
 #include <gsl/gsl_cblas.h>
 #include <math.h>
 
-#define SEED 0x5a1ad   /* any: the same trials shall look the same to everybody */
-#define BLOCK 64       /* points whose kernels are made before they are multiplied */
-#define REFITTED 32    /* rows, up to which each bag has hyperparameters of its own: with so few they are what is least sure */
-#define FIRST_ROWS 32  /* that a fit to many starts with */
-#define CAP 3          /* times the spread of the better half of the space from its median, above which values are equally bad */
-#define SPREAD 512     /* points all over the space, by which the values are judged */
+#define SEED 0x5a1ad  /* any: the same trials shall look the same to everybody */
+#define BLOCK 64      /* points whose kernels are made before they are multiplied */
+#define REFITTED 32   /* rows, up to which each bag has hyperparameters of its own: with so few they are what is least sure */
+#define FIRST_ROWS 32 /* that a fit to many starts with */
+#define CAP 3         /* times the spread of the better half of the space from its median, above which values are equally bad */
+#define SPREAD 512    /* points all over the space, by which the values are judged */
 #define POSTERIORS (1 + SURROGATE_BAGS)
 
 /* How the values are seen: cut above `cap`, then mean 0 and standard deviation 1 over the space. */
@@ -39,7 +39,7 @@ struct surrogate {
     struct scale scale;
     struct gp_model model;
     size_t row[SURROGATE_ROWS]; /* of the history, of each row of the model */
-    struct group *groups;   /* the first has the posterior of all rows as its first */
+    struct group *groups;       /* the first has the posterior of all rows as its first */
     size_t n_groups;
     double unit[GP_MAX_DIMS]; /* weights of the cube's own distance */
     double skill;

@@ -55,7 +55,9 @@ static struct surrogate *learn(const struct run *r)
 static void shares_of(const struct run *r, double top, struct importance *out)
 {
     struct surrogate *s = learn(r);
-    assert_true(importances(s, &r->space->problem, top, out));
+    struct anova *a = anova_new(s, &r->space->problem, top);
+    assert_true(anova_alone(a, out));
+    anova_free(a);
     surrogate_free(s);
 }
 
@@ -279,9 +281,11 @@ static void pairs_that_only_matter_together_are_found(void **state)
     struct run *r = drawn(&s, 120, 8);
     struct surrogate *z = learn(r);
     struct pair pairs[10];
-    assert_int_equal(importance_pairs(z, &s.problem, 1, pairs, 10), 6);
+    struct anova *a = anova_new(z, &s.problem, 1);
+    assert_int_equal(anova_pairs(a, pairs, 10), 6);
     assert_true(pairs[0].a == 0 && pairs[0].b == 2 && pairs[0].share > 0.7);
     assert_true(pairs[1].share < 0.1);
+    anova_free(a);
     surrogate_free(z);
     finish(r);
 }
@@ -392,10 +396,12 @@ static void odd_histories_break_nothing(void **state)
                 struct pair pairs[3];
                 struct dependence *curve;
                 struct recommendation best;
-                bool told = importances(z, &s->problem, 0.5, got);
+                struct anova *a = anova_new(z, &s->problem, 0.5);
+                bool told = anova_alone(a, got);
                 for (int k = 0; k < s->n_dims; k++)
                     assert_true(told ? got[k].low >= 0 && got[k].high <= 1 && got[k].low <= got[k].high : isnan(got[k].share));
-                assert_true(importance_pairs(z, &s->problem, 1, pairs, 3) <= 3);
+                assert_true(anova_pairs(a, pairs, 3) <= 3);
+                anova_free(a);
                 size_t n = dependence_along(z, &s->problem, s->n_dims - 1, &curve);
                 for (size_t i = 0; i < n; i++)
                     assert_true(curve[i].low <= curve[i].high);

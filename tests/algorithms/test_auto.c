@@ -30,7 +30,8 @@ static void past_init(struct past *p, struct test_space *s, size_t n, bool noise
 {
     const size_t d = (size_t)s->n_dims, m = (size_t)s->problem.n_objectives;
     struct rng r = rng_new(1, RNG_POINT, 0);
-    *p = (struct past){.space = s, .n = n, .history = x_calloc(n + 1, sizeof *p->history), .x = x_calloc(n * d + 1, sizeof *p->x), .y = x_calloc(n * m + 1, sizeof *p->y)};
+    *p = (struct past){.space = s, .n = n, .history = x_calloc(n + 1, sizeof *p->history),
+                       .x = x_calloc(n * d + 1, sizeof *p->x), .y = x_calloc(n * m + 1, sizeof *p->y)};
     for (size_t i = 0; i < n; i++) {
         double *x = p->x + i * d, *y = p->y + i * m;
         for (size_t k = 0; k < d; k++)
