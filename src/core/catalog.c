@@ -42,7 +42,7 @@ static void check_metrics(const struct spec *spec, struct problems *problems)
         collector->close(parser);
 }
 
-void core_validate(struct core *c, const struct spec *spec, struct problems *problems)
+static void validate(struct core *c, const struct spec *spec, struct problems *problems)
 {
     /* a plan is a view; this one does not own the spec, so it is taken apart by hand */
     struct plan *plan = plan_new((struct spec *)(uintptr_t)spec);
@@ -57,6 +57,13 @@ void core_validate(struct core *c, const struct spec *spec, struct problems *pro
     struct connection *conn = runs_connection(c, spec->backend);
     if (conn && conn->backend->validate)
         conn->backend->validate(conn->conn, spec->run, problems);
+}
+
+void core_validate(struct core *c, const struct spec *spec, struct problems *problems)
+{
+    struct problems found = {0};
+    validate(c, spec, &found);
+    spec_tell(spec, &found, problems);
 }
 
 json_t *core_preview(const struct spec *spec, int n)

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "model/katib.h"
 #include "model/reader.h"
 #include "model/spec_run.h"
 #include "model/yaml.h"
@@ -33,7 +34,7 @@
 #define MAX_ENTRIES 64     /* of a catalog list */
 
 static const char *const members[] = {"name",   "objective", "objectives", "parameters", "constraints", "algorithm", "stopping", "initial_points",
-                                      "trials", "limits",    "run",        "seed",       "labels",      "annotations", "note",   NULL};
+                                      "trials", "limits",    "run",        "seed",       "labels",      "annotations", "note",   "source", NULL};
 static const char *const objective_members[] = {"metric", "direction", "goal", "strategy", NULL};
 static const char *const directions[] = {"minimize", "maximize", NULL};
 static const char *const strategies[] = {"last", "min", "max", "mean", NULL};
@@ -390,6 +391,41 @@ static void check_size(struct file *f)
     json_decref(back);
 }
 
+/* The file of another system that this one was made of: kept as it was, for `hone convert` and Katib's API. */
+static void read_source(struct file *f)
+{
+    struct reader r = reader_enter(&f->top, "source", NULL);
+    if (r.object && (!json_is_string(reader_find(&r, "apiVersion")) || !json_is_string(reader_find(&r, "kind"))))
+        reader_bad(&f->top, "source", "TYPE", NULL, "must be the Kubernetes object that the file was made of, with apiVersion and kind");
+    else if (r.object)
+        put(f, "source", json_deep_copy(r.object));
+    reader_close(&r);
+}
+
+static struct spec *read_katib(const json_t *document, const struct catalog *catalog, struct problems *problems)
+{
+    size_t before = problems->n + problems->n_dropped;
+    struct problems found = {0};
+    json_t *places = json_object(), *native = katib_read(document, catalog, places, problems);
+    struct spec *s = native ? spec_new(native, catalog, &found) : NULL;
+    katib_tell(places, &found, problems);
+    problems_release(&found);
+    json_decref(native);
+    if (s)
+        s->places = json_incref(places);
+    json_decref(places);
+    if (problems->n + problems->n_dropped == before)
+        return s;
+    spec_free(s);
+    return NULL;
+}
+
+void spec_tell(const struct spec *s, struct problems *found, struct problems *problems)
+{
+    katib_tell(s->places, found, problems);
+    problems_release(found);
+}
+
 struct spec *spec_new(const json_t *document, const struct catalog *catalog, struct problems *problems)
 {
     char found[SHOW_TEXT];
@@ -399,11 +435,8 @@ struct spec *spec_new(const json_t *document, const struct catalog *catalog, str
                      json_show(document, found));
         return NULL;
     }
-    if (json_object_get(document, "apiVersion")) {
-        problems_add(problems, "/apiVersion", "UNSUPPORTED", NULL,
-                     "makes this a Kubernetes object; only Hone's own format is read (docs/reference/experiment-file.md)");
-        return NULL;
-    }
+    if (json_object_get(document, "apiVersion"))
+        return read_katib(document, catalog, problems);
     struct spec *s = X_NEW(struct spec);
     s->document = json_object();
     struct file f = {.top = reader_open(document, "", members, problems), .catalog = catalog, .problems = problems, .spec = s};
@@ -420,6 +453,7 @@ struct spec *spec_new(const json_t *document, const struct catalog *catalog, str
     s->labels = read_labels(&f, "labels", MAX_LABEL);
     s->annotations = read_labels(&f, "annotations", MAX_ANNOTATION);
     read_note(&f);
+    read_source(&f);
     check_size(&f);
     reader_close(&f.top);
     if (problems->n + problems->n_dropped == before)
@@ -459,5 +493,6 @@ void spec_free(struct spec *s)
     json_decref(s->annotations);
     free(s->note);
     json_decref(s->document);
+    json_decref(s->places);
     free(s);
 }

@@ -46,6 +46,7 @@ struct spec {
     json_t *labels, *annotations; /* objects of strings, never NULL */
     char *note;               /* Markdown, may be "" */
     json_t *document;         /* the whole normalised file: what is stored, and spec_new takes it back unchanged */
+    json_t *places;           /* of a Katib file just read: where parts of `document` come from (model/katib.h); NULL: it is our own */
 };
 
 /* `run`: {backend: process, command: [argv...] or "a string" (then shell: true must stand), shell: bool, env: {NAME: value}, cwd,
@@ -54,9 +55,12 @@ struct spec {
  *  limits: {memory: bytes, cpu_time: duration, files: n, file_size: bytes, processes: n}}.
  * Durations are seconds as a number or "90s", "30m", "2h", "1d"; sizes are bytes or "512Mi", "2G".
  *
- * Makes a spec of a parsed file. Every problem and warning goes to `problems` (did-you-mean for unknown members). NULL if there is any
- * problem. `document` is only read. */
+ * Makes a spec of a parsed file; a member apiVersion says that it is one of Katib's (model/katib.h), and then problems are at its places. Every
+ * problem and warning goes to `problems` (did-you-mean for unknown members). NULL if there is any problem. `document` is only read. */
 struct spec *spec_new(const json_t *document, const struct catalog *catalog, struct problems *problems);
+
+/* Problems found later, at places in `document`, go to `problems` at places in the file that was read. `found` is released. */
+void spec_tell(const struct spec *s, struct problems *found, struct problems *problems);
 
 /* The same from YAML or JSON text; a syntax error is a problem at "" with line and column. */
 struct spec *spec_parse(const char *text, size_t len, const struct catalog *catalog, struct problems *problems);

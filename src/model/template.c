@@ -165,6 +165,21 @@ char *template_render(const char *text, const struct template_values *values, bo
     return buf_take(&out);
 }
 
+char *template_escape(const char *text)
+{
+    struct buf out = BUF_INIT;
+    struct piece piece;
+    for (; next_piece(text, &piece); text = piece.end) {
+        size_t more = piece.kind == PIECE_WORD ? piece.braces : 0;
+        buf_add(&out, text, (size_t)(piece.start - text));
+        buf_add(&out, piece.start, more);
+        buf_add(&out, piece.start, (size_t)(piece.end - piece.start));
+        buf_add(&out, piece.end - more, more);
+    }
+    buf_adds(&out, text);
+    return buf_take(&out);
+}
+
 static void unknown_word(const struct piece *p, const char *text, const char *const *names, const char *pointer, struct problems *problems)
 {
     size_t n = 0;

@@ -26,6 +26,9 @@ char *template_render(const char *text, const struct template_values *values, bo
 /* The value of one parameter as text (malloced): how it stands in argv and in HONE_PARAM_NAME. */
 char *template_value(const json_t *value);
 
+/* The text as it must be written to come out of template_render as it is: braces around words are doubled. Katib's placeholders stay. Malloced. */
+char *template_escape(const char *text);
+
 /* Checks at creation that each placeholder of `text` is known. */
 void template_check(const char *text, const char *const *names, const char *pointer, struct problems *problems);
 
