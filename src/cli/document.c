@@ -53,8 +53,9 @@ void document_override(json_t *d, const struct args *args)
     if (args_has(args, "parallel"))
         (void)json_object_set_new(katib ? trials : section(d, "trials"), katib ? "parallelTrialCount" : "parallel",
                                   json_integer(args_int(args, "parallel", 0)));
-    if (args_has(args, "seed") && !katib)
-        (void)json_object_set_new(d, "seed", json_integer(args_int(args, "seed", 0)));
+    if (args_has(args, "seed"))
+        (void)json_object_set_new(katib ? section(section(d, "metadata"), "annotations") : d, katib ? "hone/seed" : "seed",
+                                  json_integer(args_int(args, "seed", 0)));
 }
 
 static char *directory_of(const char *path)
@@ -65,8 +66,21 @@ static char *directory_of(const char *path)
     return real ? real : x_strdup(dir);
 }
 
+/* A Katib file has no place for it but an annotation; a workingDir of its container goes first. */
+static void place_katib(json_t *d, const char *path)
+{
+    json_t *annotations = section(section(d, "metadata"), "annotations");
+    CLEANUP_FREE char *dir = directory_of(path);
+    if (!json_object_get(annotations, "hone/cwd"))
+        (void)json_object_set_new(annotations, "hone/cwd", json_string(dir));
+}
+
 void document_place(json_t *d, const char *path)
 {
+    if (json_object_get(d, "apiVersion")) {
+        place_katib(d, path);
+        return;
+    }
     json_t *run = json_object_get(d, "run");
     const char *backend = json_string_value(json_object_get(run, "backend"));
     if (!json_is_object(run) || (backend && strcmp(backend, "process") != 0))

@@ -54,6 +54,10 @@ void say(const struct cli *cli, const char *fmt, ...) __attribute__((format(prin
 /* A wrong place of a file on stderr: `digits.yaml: parameters.lr.min: must be ... (did you mean ...?)`. file, hint: NULL = none. */
 void print_place(const char *file, const char *dotted, const char *detail, const char *hint);
 
+/* The same of all in a list; warnings say so. */
+struct problem_item;
+void print_places(const char *file, const struct problem_item *items, size_t n, bool warning);
+
 /* A signal to end was sent (they are blocked, so it stays pending). */
 bool interrupted(void);
 /* Sleeps, or until a signal to end comes: true. The signal stays pending. */

@@ -17,7 +17,7 @@ const struct option_row options_validate[] = {
     {0},
 };
 
-static void print_places(const char *file, const struct problem_item *items, size_t n, bool warning)
+void print_places(const char *file, const struct problem_item *items, size_t n, bool warning)
 {
     for (size_t i = 0; i < n; i++) {
         char dotted[256];

@@ -314,9 +314,11 @@ static bool read_nas(struct katib *k)
 
 static void read_experiment(struct katib *k)
 {
+    k->spec = reader_enter(&k->top, "spec", spec_members);
     if (!reader_find(&k->top, "spec"))
         reader_bad(&k->top, "spec", "REQUIRED", NULL, "is missing");
-    k->spec = reader_enter(&k->top, "spec", spec_members);
+    if (!k->spec.object)
+        return;
     read_counts(k);
     read_objective(k);
     bool nas = read_nas(k);

@@ -200,9 +200,11 @@ static void read_template(struct katib *k)
 
 void katib_optimization(struct katib *k)
 {
+    k->spec = reader_enter(&k->top, "spec", spec_members);
     if (!reader_find(&k->top, "spec"))
         reader_bad(&k->top, "spec", "REQUIRED", NULL, "is missing");
-    k->spec = reader_enter(&k->top, "spec", spec_members);
+    if (!k->spec.object)
+        return;
     read_objectives(k);
     read_parameters(k);
     read_algorithm(k);
