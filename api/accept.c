@@ -81,11 +81,12 @@ static void remember(struct acceptor *a, int fd)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     c->fd = fd;
     c->until = clock_mono_ms() + SILENCE_MS;
-    DL_APPEND(a->newcomers, c);
-    if (epoll_ctl(a->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-        forget(a, c);
-        give(a, fd, false);
+    if (epoll_ctl(a->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0) {
+        DL_APPEND(a->newcomers, c);
+        return;
     }
+    free(c);
+    give(a, fd, false);
 }
 
 static void accept_all(struct acceptor *a)

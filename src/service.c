@@ -148,20 +148,20 @@ static enum err read_tls(const struct config *c, char **cert, char **key, struct
     return rc ? rc : read_pem(c->tls_key, key, error);
 }
 
-static enum err open_api(struct service *s, struct api_config *config, struct error *error)
+static enum err open_api(struct service *s, struct api_config config, struct error *error)
 {
     char hash[HASH_TEXT], link_token[TOKEN_TEXT] = "";
     token_hash(s->token, strlen(s->token), hash);
-    if (config->auth)
+    if (config.auth)
         token_new(link_token);
-    config->token_hash = hash;
-    config->secret = s->secret;
-    config->link_token = link_token;
-    enum err rc = api_open(config, &s->api, error);
+    config.token_hash = hash;
+    config.secret = s->secret;
+    config.link_token = link_token;
+    enum err rc = api_open(&config, &s->api, error);
     if (rc)
         return rc;
     s->url = x_strdup(api_url(s->api));
-    s->link = config->auth ? x_asprintf("%s/link/%s", s->url, link_token) : x_asprintf("%s/", s->url);
+    s->link = config.auth ? x_asprintf("%s/link/%s", s->url, link_token) : x_asprintf("%s/", s->url);
     explicit_bzero(link_token, sizeof link_token);
     return OK;
 }
@@ -209,7 +209,7 @@ static enum err start_all(struct service *s, const struct config *c, struct erro
     if (!rc)
         rc = open_data(s, error);
     if (!rc)
-        rc = open_api(s, &config, error);
+        rc = open_api(s, config, error);
     if (rc)
         return rc;
     s->tell = true;

@@ -2,6 +2,7 @@
 /* From argv to a verb, and from what came of it to messages and an exit code. */
 #include "cli/cli.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/problems.h"
 #include "cli/client.h"
@@ -72,7 +73,8 @@ bool interrupted(void)
 bool sleep_interrupted(double seconds)
 {
     const struct timespec slice = {.tv_nsec = 50 * 1000 * 1000};
-    for (double done = 0; done < seconds; done += 0.05) {
+    const int64_t end = clock_mono_ms() + (int64_t)(seconds * 1000);
+    while (clock_mono_ms() < end) {
         if (interrupted())
             return true;
         (void)nanosleep(&slice, NULL);

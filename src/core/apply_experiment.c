@@ -223,7 +223,7 @@ enum err apply_experiment_patch(struct core *c, struct command *command, enum ap
     if (!err && !spec)
         err = refuse_problems(command, &problems, error);
     problems_release(&problems);
-    if (!err) {
+    if (spec) {
         char *text CLEANUP_FREE = json_text(spec->document);
         set_text(&l->row->spec, text);
         plan_unref(l->plan); /* a job under way holds its own */

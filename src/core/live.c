@@ -83,7 +83,7 @@ struct live_trial *live_trial_add(struct live *l, struct trial *row, struct atte
 
 void live_trial_drop(struct live *l, struct live_trial *t)
 {
-    HASH_DELETE(hh, l->trials, t);
+    HASH_DELETE(hh, l->trials, t); /* NOLINT(clang-analyzer-unix.Malloc): it is not seen that freed ones are in no list */
     trial_free(t->row);
     attempt_free(t->attempt);
     series_release(&t->series);

@@ -302,7 +302,7 @@ enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const 
         return trial_end(c, l, t, end, why, text, error);
     }
     if (!retry || l->row->state == EXPERIMENT_STOPPING)
-        return trial_end(c, l, t, strcmp(reason, "LEASE_EXPIRED") && strcmp(reason, "LOST") ? TRIAL_FAILED : TRIAL_LOST, reason, message, error);
+        return trial_end(c, l, t, strcmp(reason, "LEASE_EXPIRED") != 0 && strcmp(reason, "LOST") != 0 ? TRIAL_FAILED : TRIAL_LOST, reason, message, error);
     end_attempt(c, t, TRIAL_LOST, reason, message);
     if (*t->attempt->run_key)
         add_effect(c, EFFECT_FORGET, l, t);

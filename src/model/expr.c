@@ -720,7 +720,7 @@ static struct expr_value operation(const struct node *node, const struct expr_va
 
 bool expr_holds(const struct expr *e, const struct expr_value *values)
 {
-    struct expr_value stack[EXPR_MAX_NODES];
+    struct expr_value stack[EXPR_MAX_NODES] = {{.type = EXPR_UNKNOWN}}; /* no operator lacks a value, but analysers cannot know */
     size_t top = 0;
     for (size_t i = 0; i < e->n; i++) {
         const struct node *node = &e->nodes[i];
