@@ -2,6 +2,7 @@
 /* CMA-ES (Hansen and Ostermeier 2001), with levels by margin, restarts (Auger and Hansen 2005, Hansen 2009) and any number of workers. The
  * state is replayed from the history (cmaes/walk.h); only what it cannot say stands in the cursor: the first trial of the search, and how many
  * trials ran at once at most, since a generation has to be larger than that: else its points are drawn before those of the last are known. */
+#include "cmaes/margin.h"
 #include "cmaes/walk.h"
 #include "fresh.h"
 
@@ -12,7 +13,7 @@
 #include <string.h>
 
 #define DRAWS 100        /* that are infeasible, or were seen, before a fresh point is taken */
-#define DRAWS_IN_BOX 20  /* of them thrown away if outside; then a point is folded back into the box */
+#define DRAWS_IN_CUBE 10 /* of them thrown away if they leave the cube; then its walls are mirrors */
 #define WARM 20          /* earlier trials that are worth starting from; fewer are taken as part of the first generation */
 
 static const char *const restart_names[] = {[RESTARTS_NONE] = "none", [RESTARTS_IPOP] = "ipop", [RESTARTS_BIPOP] = "bipop", NULL};
@@ -94,12 +95,14 @@ static void memo_free(void *cache)
     free(m);
 }
 
+/* All of the history at every suggestion: two operations a number. */
 static uint64_t hash_doubles(uint64_t key, const double *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         uint64_t bits;
         memcpy(&bits, &v[i], sizeof bits);
-        key = rng_mix(key ^ bits) + 0x9e3779b97f4a7c15u;
+        key = (key ^ bits) * 0x9e3779b97f4a7c15u;
+        key ^= key >> 32;
     }
     return key;
 }
@@ -152,21 +155,12 @@ static void replay(const struct search *s, const struct walk_plan *plan, void **
 
 /* --- a point */
 
-static bool in_box(const struct problem *p, const double *x)
+static bool in_cube(const struct problem *p, const double *x)
 {
     for (int i = 0; i < p->n_dims; i++)
         if (!(x[i] >= 0 && x[i] <= 1))
             return false;
     return true;
-}
-
-/* As if the box had mirrors for walls. */
-static void fold(const struct problem *p, double *x)
-{
-    for (int i = 0; i < p->n_dims; i++) {
-        double t = fmod(fabs(x[i]), 2);
-        x[i] = t > 1 ? 2 - t : t;
-    }
 }
 
 /* A number that moves freely is new with every draw. */
@@ -178,17 +172,28 @@ static bool can_repeat(const struct problem *p, const double *x)
     return true;
 }
 
-static bool draw(const struct search *s, const struct walk *w, const struct seen *seen, double *x)
+/* What was seen is only looked up when it can matter, for sorting it takes longer than all else. */
+static bool is_seen(const struct search *s, struct seen *seen, const double *x)
+{
+    if (!can_repeat(s->problem, x))
+        return false;
+    if (!seen->key)
+        seen_init(seen, s);
+    return seen_has(seen, s->problem, x);
+}
+
+static bool draw(const struct search *s, const struct walk *w, struct seen *seen, double *x)
 {
     const struct problem *p = s->problem;
     struct rng r = rng_new(s->seed, RNG_CANDIDATE, (uint64_t)s->cursor);
     for (int i = 0; i < DRAWS; i++) {
         walk_draw(w, &r, x);
-        if (i < DRAWS_IN_BOX && !in_box(p, x))
+        if (i < DRAWS_IN_CUBE && !in_cube(p, x))
             continue;
-        fold(p, x);
+        for (int k = 0; k < p->n_dims; k++)
+            x[k] = margin_fold(x[k]);
         p->snap(p->ctx, x);
-        if ((!p->feasible || p->feasible(p->ctx, x)) && !(can_repeat(p, x) && seen_has(seen, p, x)))
+        if ((!p->feasible || p->feasible(p->ctx, x)) && !is_seen(s, seen, x))
             return true;
     }
     return false;
@@ -199,15 +204,17 @@ static enum err suggest(const struct search *s, void **cache, struct suggestion 
     struct place at = place_of(s);
     struct walk_plan plan = plan_of(s, at);
     struct walk w;
-    struct seen seen;
+    struct seen seen = {0};
     enum err err = OK;
     replay(s, &plan, cache, &w);
-    seen_init(&seen, s);
     if (draw(s, &w, &seen, out->x)) {
         (void)snprintf(out->how, sizeof out->how, "evolution strategy");
         (void)snprintf(out->note, sizeof out->note, "run %d, generation %zu of %zu trials, step size %.3g", w.run + 1, w.cma.generation + 1, w.lambda, w.cma.sigma);
-    } else
+    } else {
+        if (!seen.key)
+            seen_init(&seen, s);
         err = fresh_point(s, &seen, "spread", out, error);
+    }
     out->cursor = cursor_of(at);
     seen_release(&seen);
     walk_release(&w);

@@ -7,6 +7,7 @@
  * conditions cost nothing, and interactions within a branch are kept. Several objectives: the tenth is taken by fronts (Ozaki et al. 2020). */
 #include "fresh.h"
 #include "ranking.h"
+#include "tpe/groups.h"
 #include "tpe/parzen.h"
 
 #include "base/mem.h"
@@ -28,67 +29,6 @@ static const struct setting settings[] = {
     {"gamma", SETTING_FLOAT, 0.1, 0.01, 0.5, NULL, "part of the trials that counts as good, 25 of them at most"},
     {0},
 };
-
-/* --- groups */
-
-/* A set of parameters that no trial had in part. */
-struct group {
-    int *dims;
-    size_t d;
-    double *score; /* of each candidate */
-};
-
-struct groups {
-    struct group *list;
-    size_t n;
-    int *dims; /* memory of all */
-};
-
-struct signature {
-    uint64_t key; /* a hash of the trials in which the parameter is active */
-    int dim;
-};
-
-static int by_signature(const void *pa, const void *pb)
-{
-    const struct signature *a = pa, *b = pb;
-    if (a->key != b->key)
-        return a->key < b->key ? -1 : 1;
-    return a->dim - b->dim;
-}
-
-/* The coarsest partition such that the active parameters of each trial are a union of its parts. */
-static void groups_init(struct groups *g, const struct search *s)
-{
-    const struct problem *p = s->problem;
-    struct signature *sign CLEANUP_FREE = x_calloc((size_t)p->n_dims, sizeof *sign);
-    size_t n = 0;
-    for (int k = 0; k < p->n_dims; k++) {
-        if (p->dims[k].n_levels == 1)
-            continue;
-        uint64_t key = 0;
-        for (size_t i = 0; i < s->n_history; i++)
-            if (!isnan(s->history[i].x[k]))
-                key += rng_mix(i + 1);
-        sign[n++] = (struct signature){key, k};
-    }
-    qsort(sign, n, sizeof *sign, by_signature);
-    *g = (struct groups){.list = x_calloc(n + 1, sizeof *g->list), .dims = x_calloc(n + 1, sizeof *g->dims)};
-    for (size_t k = 0; k < n; k++) {
-        if (k == 0 || sign[k].key != sign[k - 1].key)
-            g->list[g->n++].dims = g->dims + k;
-        g->dims[k] = sign[k].dim;
-        g->list[g->n - 1].d++;
-    }
-}
-
-static void groups_release(struct groups *g)
-{
-    for (size_t k = 0; k < g->n; k++)
-        free(g->list[k].score);
-    free(g->list);
-    free(g->dims);
-}
 
 /* --- the two sides */
 
@@ -141,6 +81,7 @@ struct hunt {
     const struct seen *seen;
     struct groups groups;
     struct parzen *good, *bad; /* of each group */
+    double **score;            /* of each group: of every candidate */
     struct rng rng;
     double *x, **point; /* candidates */
     size_t n, cap;
@@ -151,13 +92,14 @@ static void hunt_init(struct hunt *h, const struct search *s, const struct seen 
     size_t wanted = (size_t)settings_get(s->settings, "n_candidates");
     *h = (struct hunt){.s = s, .seen = seen, .rng = rng_new(s->seed, RNG_CANDIDATE, (uint64_t)s->cursor)};
     h->cap = wanted ? wanted : s->problem->n_dims > MANY_DIMS ? 64 : 24;
-    groups_init(&h->groups, s);
+    groups_init(&h->groups, s->problem, s->history, s->n_history);
     h->good = x_calloc(h->groups.n + 1, sizeof *h->good);
     h->bad = x_calloc(h->groups.n + 1, sizeof *h->bad);
+    h->score = x_calloc(h->groups.n + 1, sizeof *h->score);
     for (size_t k = 0; k < h->groups.n; k++) {
         side_density(&h->good[k], s, sides, true, &h->groups.list[k]);
         side_density(&h->bad[k], s, sides, false, &h->groups.list[k]);
-        h->groups.list[k].score = x_calloc(h->cap, sizeof(double));
+        h->score[k] = x_calloc(h->cap, sizeof **h->score);
     }
     size_t d = (size_t)s->problem->n_dims;
     h->x = x_calloc(h->cap * d, sizeof *h->x);
@@ -171,9 +113,11 @@ static void hunt_release(struct hunt *h)
     for (size_t k = 0; k < h->groups.n; k++) {
         parzen_release(&h->good[k]);
         parzen_release(&h->bad[k]);
+        free(h->score[k]);
     }
     free(h->good);
     free(h->bad);
+    free(h->score);
     groups_release(&h->groups);
     free(h->x);
     free(h->point);
@@ -203,7 +147,7 @@ static void draw_candidates(struct hunt *h)
 /* ln l - ln g of one group for every candidate; -INFINITY where it is inactive. */
 static void score_group(struct hunt *h, size_t k)
 {
-    struct group *g = &h->groups.list[k];
+    const struct group *g = &h->groups.list[k];
     const double **x CLEANUP_FREE = x_calloc(h->n + 1, sizeof *x);
     double *good CLEANUP_FREE = x_calloc(h->n + 1, sizeof *good), *bad CLEANUP_FREE = x_calloc(h->n + 1, sizeof *bad);
     size_t n = 0;
@@ -213,7 +157,7 @@ static void score_group(struct hunt *h, size_t k)
     parzen_log_density(&h->good[k], x, n, good);
     parzen_log_density(&h->bad[k], x, n, bad);
     for (size_t i = h->n; i-- > 0;)
-        g->score[i] = isnan(h->point[i][g->dims[0]]) ? -INFINITY : (n--, good[n] - bad[n]);
+        h->score[k][i] = isnan(h->point[i][g->dims[0]]) ? -INFINITY : (n--, good[n] - bad[n]);
 }
 
 static size_t best_of(const double *score, size_t n)
@@ -232,19 +176,19 @@ static double choose(struct hunt *h, double *x)
     double *total CLEANUP_FREE = x_calloc(h->n, sizeof *total), sum = 0;
     memcpy(x, h->point[0], (size_t)p->n_dims * sizeof *x);
     for (size_t k = 0; k < h->groups.n; k++) {
-        struct group *g = &h->groups.list[k];
+        const struct group *g = &h->groups.list[k];
         score_group(h, k);
-        size_t best = best_of(g->score, h->n);
+        size_t best = best_of(h->score[k], h->n);
         for (size_t q = 0; q < g->d; q++)
             x[g->dims[q]] = h->point[best][g->dims[q]];
         for (size_t i = 0; i < h->n; i++)
-            total[i] += isinf(g->score[i]) ? 0 : g->score[i];
+            total[i] += isinf(h->score[k][i]) ? 0 : h->score[k][i];
     }
     p->snap(p->ctx, x);
     if (acceptable(h, x)) {
         for (size_t k = 0; k < h->groups.n; k++)
             if (!isnan(x[h->groups.list[k].dims[0]]))
-                sum += h->groups.list[k].score[best_of(h->groups.list[k].score, h->n)];
+                sum += h->score[k][best_of(h->score[k], h->n)];
         return sum;
     }
     size_t best = best_of(total, h->n);

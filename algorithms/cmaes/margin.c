@@ -8,6 +8,8 @@
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 
+#define WIDEST 0.3 /* deviation: that of the even distribution on [0,1] */
+
 /* In the first or last cell there is one way out: the mean moves towards it. */
 static void keep_outer(struct cma *s, size_t k, double edge, bool first, double margin)
 {
@@ -49,12 +51,64 @@ void margin_keep(struct cma *s, const struct problem *p, const int *dims, double
     }
 }
 
+void margin_limit(struct cma *s)
+{
+    double most = 0;
+    for (size_t k = 0; k < s->d; k++)
+        most = fmax(most, cma_deviation(s, k));
+    if (most > WIDEST)
+        s->sigma *= WIDEST / most;
+}
+
+double margin_fold(double x)
+{
+    double t = fmod(fabs(x), 2);
+    return t > 1 ? 2 - t : t;
+}
+
+void margin_mirror(struct cma *s)
+{
+    const size_t d = s->d;
+    for (size_t j = 0; j < d; j++) {
+        const double mean = s->mean[j];
+        s->mean[j] = margin_fold(mean);
+        if ((int64_t)floor(mean) % 2 == 0)
+            continue;
+        s->path_sigma[j] = -s->path_sigma[j];
+        s->path_c[j] = -s->path_c[j];
+        for (size_t k = 0; k < d; k++) {
+            s->vectors[k * d + j] = -s->vectors[k * d + j];
+            if (k != j) {
+                s->c[k * d + j] = -s->c[k * d + j];
+                s->c[j * d + k] = -s->c[j * d + k];
+            }
+        }
+    }
+}
+
+/* How likely a draw comes to [low, high], or for a point low = high how dense draws are there: comparable within either. */
+static double likelihood(double mean, double deviation, double low, double high)
+{
+    double a = (low - mean) / deviation, b = (high - mean) / deviation;
+    return a < b ? exp(normal_log_mass(a, b)) : exp(-a * a / 2);
+}
+
 double margin_latent(const struct cma *s, const struct problem *p, int dim, size_t k, double snapped, double u)
 {
-    double low = 0, high = 1;
-    if (!isnan(snapped) && p->dims[dim].kind != DIM_ORDINAL)
-        return snapped;
-    if (!isnan(snapped))
+    const double mean = s->mean[k], deviation = cma_deviation(s, k);
+    if (isnan(snapped))
+        return mean + deviation * gsl_cdf_ugaussian_Pinv(u);
+    double low = snapped, high = snapped;
+    if (p->dims[dim].kind == DIM_ORDINAL)
         cell_bounds(p, dim, gp_space_level(p, dim, snapped), &low, &high);
-    return truncated_quantile(s->mean[k], cma_deviation(s, k), low, high, u);
+    const double images[3][2] = {{low, high}, {-high, -low}, {2 - high, 2 - low}};
+    double part[3], total = 0;
+    for (int i = 0; i < 3; i++)
+        total += part[i] = likelihood(mean, deviation, images[i][0], images[i][1]);
+    int i = 0;
+    for (u *= total; i < 2 && u >= part[i]; i++)
+        u -= part[i];
+    if (!(part[i] > 0)) /* from too far away for doubles */
+        i = 0;
+    return truncated_quantile(mean, deviation, images[i][0], images[i][1], part[i] > 0 ? fmin(u / part[i], 1) : 0.5);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Numbers with levels in CMA-ES: the run works on the line, a level is the cell of the line that is snapped to it, and the chance to leave
- * the cell of the mean never falls below a margin (Hamano, Saito, Nomura, Shirakawa, CMA-ES with Margin, 2022). */
+/* What lies between the line on which CMA-ES works and the points that are run.
+ *
+ * Walls: the ends of [0,1] are mirrors, so that on the line the objective goes on for ever, even about each wall, and an optimum at a wall is
+ * one in the middle. Cells: a number with levels is the cell of the line that is snapped to it, and the chance to leave the cell of the
+ * mean never falls below a margin (Hamano, Saito, Nomura, Shirakawa, CMA-ES with Margin, 2022). */
 #ifndef HONE_CMAES_MARGIN_H
 #define HONE_CMAES_MARGIN_H
 
@@ -11,9 +14,17 @@
  * dimension of each coordinate. */
 void margin_keep(struct cma *s, const struct problem *p, const int *dims, double margin);
 
-/* Where in its cell a snapped coordinate may have been drawn, which is not known any more: the part `u` of what the run draws there. Any u
- * is as good as another, for the result does not depend on it; evenly drawn ones keep the run's spread as it is. The same for one that was
- * inactive (NAN), of all [0,1]. Without levels it is the coordinate itself. */
+/* Moves the mean into the cube by the mirrors, and turns the rest of the state with it: what is drawn is the same. */
+void margin_mirror(struct cma *s);
+
+/* Keeps the deviation of every coordinate below that of an even draw from the cube: beyond it points are the same, and only numbers grow. */
+void margin_limit(struct cma *s);
+
+double margin_fold(double x); /* a coordinate of the line as one of the cube */
+
+/* From where on the line a snapped coordinate was drawn, which is not known any more: the part `u` of what the run draws of the places that
+ * come to it. The result of a trial does not depend on which it was, so a drawn u keeps the run's spread as it is. One that was
+ * inactive (NAN) may have been anywhere. */
 double margin_latent(const struct cma *s, const struct problem *p, int dim, size_t k, double snapped, double u);
 
 #endif

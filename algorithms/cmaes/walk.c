@@ -14,7 +14,7 @@
 #define MOST_GOOD 20       /* of the earlier trials */
 #define MOST_DOUBLINGS 12
 #define LEAST_LAMBDA 4
-#define SAME_VALUE 1e-12   /* of itself: best values of generations nearer than that are one plateau */
+#define SAME_VALUE 1e-9    /* of itself: best values of generations nearer than that are one plateau */
 #define CHANCE_LEFT 0.73   /* that a generation has none but the likeliest values of all categoricals, at the margin (Hamano et al. 2024) */
 
 /* --- the state at its start */
@@ -199,7 +199,9 @@ static void learn_numbers(struct walk *w, const struct observation *const *best,
             x[i * d + k] = margin_latent(&w->cma, w->plan.problem, w->dims[k], k, best[i]->x[w->dims[k]], rng_uniform(&r));
     }
     cma_update(&w->cma, row, n_valued, n);
+    margin_limit(&w->cma);
     margin_keep(&w->cma, w->plan.problem, w->dims, 1 / ((double)d * (double)w->lambda));
+    margin_mirror(&w->cma);
 }
 
 /* A generation without a value teaches nothing. */

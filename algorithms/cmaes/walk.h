@@ -43,6 +43,6 @@ void walk_copy(struct walk *to, const struct walk *from);
 /* Goes on through the generations that end at number `until` or before. */
 void walk_on(struct walk *w, const struct observation *history, size_t n, int64_t until);
 
-void walk_draw(const struct walk *w, struct rng *r, double *x); /* a point of the open generation, neither in the cube nor snapped */
+void walk_draw(const struct walk *w, struct rng *r, double *x); /* a point of the open generation, on the line (margin.h) and not snapped */
 
 #endif
