@@ -24,7 +24,7 @@ static const char *const objective_members[] = {"type", "goal", "objectiveMetric
 static const char *const strategy_members[] = {"name", "value", NULL};
 static const char *const directions[] = {"minimize", "maximize", NULL};
 static const char *const strategies[] = {"min", "max", "latest", NULL};
-static const char *const policies[] = {"Never", "LongRunning", "FromVolume", "", NULL};
+static const char *const policies[] = {"Never", "LongRunning", "FromVolume", NULL};
 
 /* ---- what the parts share ---- */
 
@@ -205,7 +205,9 @@ static void read_counts(struct katib *k)
 
 static void read_policy(struct katib *k)
 {
-    int policy = reader_choice(&k->spec, "resumePolicy", policies, 0);
+    const json_t *given = reader_find(&k->spec, "resumePolicy");
+    bool empty = json_is_string(given) && !json_string_length(given);
+    int policy = empty ? 0 : reader_choice(&k->spec, "resumePolicy", policies, 0);
     if (policy == 1 || policy == 2)
         katib_warn(&k->spec, "resumePolicy", "needs no volume and no service here: everything is kept. An experiment that has ended is not taken up again; "
                                              "raise maxTrialCount while it runs, or clone it");

@@ -112,10 +112,10 @@ static const struct setting *find_setting(const struct catalog_entry *entry, con
     return t && t->name ? t : NULL;
 }
 
-/* A list of {name, value}: calls back for each name that stands there for the first time. */
+/* A list of {name, value}. */
 struct listed {
     struct katib *k;
-    json_t *values; /* name -> text */
+    json_t *values; /* name -> [text, index] */
     char *pointer;
 };
 
@@ -242,7 +242,7 @@ static void copy_own(const struct listed *l, const char *native, json_t *out)
 
 static void adapt(const struct listed *l, const char *name, json_t *settings)
 {
-    const char *estimator = value_of(l, "base_estimator"), *acquisition = json_string_value(json_object_get(settings, "acquisition"));
+    const char *estimator = value_of(l, "base_estimator"), *acquisition = json_object_get(settings, "acquisition") ? value_of(l, "acq_func") : NULL;
     const json_t *startup = json_object_get(settings, "n_startup_trials"), *candidates = json_object_get(settings, "n_candidates");
     if (estimator && strcmp(estimator, "GP") != 0)
         differs(l, "base_estimator", "is not followed: the model is always a Gaussian process here");
@@ -250,12 +250,12 @@ static void adapt(const struct listed *l, const char *name, json_t *settings)
         set(settings, "acquisition", json_string(!strcmp(acquisition, "EI") ? "ei" : !strcmp(acquisition, "LCB") ? "bound" : "mixed"));
     if (acquisition && !strncmp(acquisition, "PI", 2))
         differs(l, "acq_func", "is not there; expected improvement and a confidence bound are used in turn");
-    if (json_is_string(startup) && strtod(json_string_value(startup), NULL) < 1)
+    if (startup && strtod(json_string_value(startup), NULL) < 1)
         set(settings, "n_startup_trials", json_integer(1));
-    if (json_is_string(candidates) && strtod(json_string_value(candidates), NULL) > 1000)
+    if (candidates && strtod(json_string_value(candidates), NULL) > 1000)
         set(settings, "n_candidates", json_integer(1000));
     if (!strcmp(name, "cmaes")) {
-        const char *restarts = json_string_value(json_object_get(settings, "restart_strategy"));
+        const char *restarts = value_of(l, "restart_strategy");
         set(settings, "restart_strategy", json_string(!restarts || !strcmp(restarts, "None") ? "none" : restarts)); /* Katib's default is none */
     }
 }

@@ -168,6 +168,7 @@ void katib_parameter(struct katib *k, const char *pointer, const char *name, con
     json_t *mended = repaired(space, (enum type)type);
     struct reader r = *space;
     r.object = mended ? mended : space->object;
+    size_t before = k->problems->n;
     json_t *out = json_pack("{s:s}", "type", type == TYPE_INT ? "int" : "float");
     int dist = given(&r, "distribution") ? reader_choice(&r, "distribution", dists, -1) : -1;
     if (type >= TYPE_DISCRETE)
@@ -175,6 +176,10 @@ void katib_parameter(struct katib *k, const char *pointer, const char *name, con
     else
         read_numeric(&r, (enum type)type, dist, out);
     json_decref(mended);
+    if (k->problems->n != before && type < TYPE_DISCRETE) { /* told; so that what is left of it is not told again */
+        json_decref(out);
+        out = json_pack("{s:[i]}", "values", 0);
+    }
     json_t *parameters = json_object_get(k->native, "parameters");
     char *native CLEANUP_FREE = pointer_join("/parameters", name), *at CLEANUP_FREE = x_asprintf("%s/", space->pointer);
     char *values CLEANUP_FREE = pointer_join(native, "values"), *list CLEANUP_FREE = x_asprintf("%s/list/", space->pointer);
