@@ -97,6 +97,14 @@ static void set(json_t *object, const char *member, json_t *value)
     (void)json_object_set_new(object, member, value);
 }
 
+static bool is_among(const char *const *names, const char *name)
+{
+    for (; *names; names++)
+        if (!strcmp(*names, name))
+            return true;
+    return false;
+}
+
 static const struct catalog_entry *find_entry(const struct catalog_entry *entries, const char *name)
 {
     while (entries->name && strcmp(entries->name, name) != 0)
@@ -218,7 +226,7 @@ static void copy_settings(const struct listed *l, const struct known *known, con
         if (t->differs)
             differs(l, name, t->differs);
         char *place CLEANUP_FREE = place_of(l, name, "value");
-        char *at CLEANUP_FREE = t->ours && strcmp(t->ours, "seed") ? x_asprintf("%s/settings/%s", native, t->ours) : NULL;
+        char *at CLEANUP_FREE = t->ours && strcmp(t->ours, "seed") != 0 ? x_asprintf("%s/settings/%s", native, t->ours) : NULL;
         if (at && find_setting(entry, t->ours))
             set(out, t->ours, json_string(text));
         else if (t->ours && !at)
@@ -280,7 +288,6 @@ static void read_hyperband(const struct listed *l, const struct reader *r, const
     if (!resource || !(number >= 1) || !json_object_get(k->search, resource))
         return;
     int64_t top = (int64_t)number;
-    char *values CLEANUP_FREE = pointer_join("/parameters", resource);
     set(json_object_get(k->native, "parameters"), resource, json_pack("{s:s, s:[I]}", "type", "categorical", "values", (json_int_t)top));
     set(k->native, "stopping",
         json_pack("{s:s, s:{s:I, s:I}}", "name", "hyperband", "settings", "reduction_factor", (json_int_t)factor, "max_resource", (json_int_t)top));
@@ -311,8 +318,7 @@ void katib_algorithm(struct katib *k, const struct reader *r, const char *member
     for (size_t j = 0; j < ARRAY_LEN(algorithms); j++)
         names[n++] = algorithms[j].name;
     for (size_t j = 0; j < MAX_ENTRIES && k->catalog->algorithms[j].name; j++)
-        if (strcmp(k->catalog->algorithms[j].name, "random") && strcmp(k->catalog->algorithms[j].name, "grid") &&
-            strcmp(k->catalog->algorithms[j].name, "sobol") && strcmp(k->catalog->algorithms[j].name, "tpe") && strcmp(k->catalog->algorithms[j].name, "cmaes"))
+        if (!is_among(names, k->catalog->algorithms[j].name))
             names[n++] = k->catalog->algorithms[j].name;
     if (r->object && !reader_find(r, member))
         reader_bad(r, member, "REQUIRED", NULL, "is missing");

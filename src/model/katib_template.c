@@ -317,7 +317,7 @@ static const json_t *dig(const json_t *value, const char *member)
 static void find_pod(struct katib *k, const struct reader *r, const struct reader *object, int kind, const struct katib_metrics *m, struct katib_words *words)
 {
     struct reader spec = reader_enter(object, "spec", NULL);
-    const json_t *replicas = kind > KIND_TRAIN_JOB ? reader_find(&spec, kinds[kind].replicas) : NULL;
+    const json_t *replicas = kinds[kind].replicas ? reader_find(&spec, kinds[kind].replicas) : NULL;
     const char *replica = replicas ? choose_replica(replicas, reader_find(r, "primaryPodLabels")) : NULL;
     char *pointer CLEANUP_FREE = replica ? x_asprintf("%s/%s/%s/template/spec", spec.pointer, kinds[kind].replicas, replica)
                                          : x_asprintf("%s/template/spec", spec.pointer);
