@@ -29,7 +29,7 @@ cppcheck -q -j "$jobs" --std=c11 --enable=warning,performance,portability --inli
 flags="-std=c11 -D_GNU_SOURCE -DHONE_VERSION='\"0\"' -Isrc -Ialgorithms -Iapi -I. $(pkg-config --cflags gsl libmicrohttpd jansson sqlite3 libcurl yaml-0.1 libsodium)"
 echo "$sources" | xargs -P "$jobs" -I FILE sh -c "clang-tidy --quiet FILE -- $flags" > "$log" 2>&1
 rc=$?
-if grep -E 'warning:|error:' "$log" || [ "$rc" -ne 0 ]; then
+if grep -qE 'warning:|error:' "$log" || [ "$rc" -ne 0 ]; then
     grep -vE '^[0-9]+ warnings? (generated|treated)|^Suppressed|^Use -header-filter' "$log"
     bad=1
 fi
