@@ -126,11 +126,11 @@ run-tests: layers $(UNIT_TESTS) $(BUILD)/hone fuzz-replay
 
 asan:
 	@.ci/install test
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)-asan OPT="-O1 -g" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" run-tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-asan OPT="-O1 -g -fno-omit-frame-pointer" SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" run-tests
 
 tsan:
 	@.ci/install test
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)-tsan OPT="-O1 -g" SAN="-fsanitize=thread" run-tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-tsan OPT="-O1 -g -fno-omit-frame-pointer" SAN="-fsanitize=thread" run-tests
 
 # --- fuzzing: each tests/fuzz/fuzz_x.c; `fuzz` with clang's libFuzzer, `fuzz-replay` runs the kept inputs with any compiler
 SECONDS ?= 60
