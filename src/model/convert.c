@@ -205,6 +205,18 @@ static const struct param *param_named(const struct space *space, const char *na
     return NULL;
 }
 
+/* Katib's own placeholder at `at`, which may stand in our files too: how long it is. */
+static size_t katib_placeholder(const struct writer *w, const char *at, json_t *used)
+{
+    static const char prefix[] = "${trialParameters.";
+    size_t len = strncmp(at, prefix, strlen(prefix)) != 0 ? 0 : strcspn(at + strlen(prefix), "{}");
+    const struct param *p = len ? param_named(w->spec->space, at + strlen(prefix), len) : NULL;
+    if (!p || at[strlen(prefix) + len] != '}')
+        return 0;
+    set(used, p->name, json_true());
+    return strlen(prefix) + len + 1;
+}
+
 /* {lr} -> ${trialParameters.lr}; names that were used go to `used`. A placeholder that Katib has no word for is told. */
 static char *to_placeholders(const struct writer *w, const char *from, const char *pointer, json_t *used)
 {
@@ -215,8 +227,9 @@ static char *to_placeholders(const struct writer *w, const char *from, const cha
         const struct param *p = braces ? param_named(w->spec->space, from + open, len) : NULL;
         bool ours = braces && !p && ((len == 5 && !memcmp(from + open, "trial", 5)) || (len == 4 && !memcmp(from + open, "seed", 4)));
         if (!open) {
-            size_t plain = strcspn(from, "{");
-            plain += from[plain] == '{' && plain && from[plain - 1] == '$' ? 1 + strcspn(from + plain + 1, "{") : 0;
+            size_t plain = katib_placeholder(w, from, used);
+            if (!plain)
+                plain = *from == '$' ? 1 + strspn(from + 1, "{") : strcspn(from, "{$");
             buf_add(&out, from, plain);
             from += plain;
             continue;

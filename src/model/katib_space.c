@@ -101,18 +101,35 @@ static void read_numeric(const struct reader *space, enum type type, int dist, j
     warn_numeric(space, (enum dist)dist, min, step);
 }
 
-/* A value as a number where a trial is given the same text for it; else Katib's text as it stands. */
-static json_t *value_json(const char *text, bool numbers)
+/* A value as a number, if a trial is then given the same text for it. */
+static json_t *value_json(const char *text)
 {
     double number;
-    if (!numbers || !katib_number(text, &number))
-        return json_string(text);
+    if (!katib_number(text, &number))
+        return NULL;
     json_t *value = number == floor(number) && fabs(number) < 1e15 && !strpbrk(text, ".eE") ? json_integer((json_int_t)number) : json_real(number);
     char *back CLEANUP_FREE = katib_text(value);
     if (!strcmp(back, text))
         return value;
     json_decref(value);
-    return json_string(text);
+    return NULL;
+}
+
+/* A discrete parameter's values are numbers here too, unless one of them would be written in another way (2.50). */
+static json_t *all_numbers(const json_t *texts)
+{
+    json_t *out = json_array(), *text;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)texts, i, text)
+    {
+        json_t *value = value_json(json_string_value(text));
+        if (value)
+            (void)json_array_append_new(out, value);
+    }
+    if (json_array_size(out) == json_array_size(texts))
+        return out;
+    json_decref(out);
+    return NULL;
 }
 
 static void read_values(const struct reader *space, enum type type, json_t *out)
@@ -139,7 +156,12 @@ static void read_values(const struct reader *space, enum type type, json_t *out)
         else if (type == TYPE_DISCRETE && !katib_number(text, &number))
             problems_add(space->problems, place, "TYPE", NULL, "is %s, must be a number for parameterType discrete", json_show(item, found));
         else
-            (void)json_array_append_new(values, value_json(text, type == TYPE_DISCRETE));
+            (void)json_array_append_new(values, json_string(text));
+    }
+    json_t *numbers = type == TYPE_DISCRETE ? all_numbers(values) : NULL;
+    if (numbers) {
+        json_decref(values);
+        values = numbers;
     }
     set(out, "type", json_string("categorical"));
     set(out, "values", values);
