@@ -105,12 +105,20 @@ static void read_name(struct file *f)
 
 /* ---- objectives ---- */
 
+/* A name with blanks cannot be told from the text around it, unless filters or JSON say where it ends. */
+static bool blanks_ok(const struct file *f)
+{
+    const json_t *metrics = json_object_get(reader_find(&f->top, "run"), "metrics");
+    const char *format = json_string_value(json_object_get(metrics, "format"));
+    return json_array_size(json_object_get(metrics, "filters")) > 0 || (format && !strcmp(format, "json"));
+}
+
 static void read_metric(struct file *f, const struct reader *r, struct objective *o)
 {
     const char *metric = reader_text(r, "metric", MAX_METRIC, NULL);
     if (r->object && !reader_find(r, "metric"))
         reader_bad(r, "metric", "REQUIRED", NULL, "is missing; must be the name of the value that the trials report, such as loss");
-    if (metric && strpbrk(metric, " \t\r\n="))
+    if (metric && strpbrk(metric, blanks_ok(f) ? "\t\r\n=" : " \t\r\n="))
         reader_bad(r, "metric", "NAME", NULL, "is \"%s\", must be without spaces and =", metric);
     for (size_t i = 0; metric && i < f->spec->n_objectives; i++)
         if (!strcmp(metric, f->spec->objectives[i].metric))

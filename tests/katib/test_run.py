@@ -114,6 +114,13 @@ class KatibFiles(Case):
             self.assertIn(f"name={trial} kind=Job all=Job-{trial} json={{x}}", e.log(t["number"]).text)
             self.assertAlmostEqual(t["objective"], t["params"]["lr"], 9)
 
+    def test_a_metric_with_a_blank_in_its_name(self):
+        _, trials = self.run_file(katib(command=["sh", "-c", "echo '[1] valid_1 auc : ${trialParameters.learningRate} training auc : 0.5'"], args=[],
+                                        objective={"type": "maximize", "objectiveMetricName": "valid_1 auc", "additionalMetricNames": ["training auc"]},
+                                        metricsCollectorSpec={"source": {"filter": {"metricsFormat": [r"(\w+\s\w+)\s:\s((-?\d+)(\.\d+)?)"]}}}))
+        for t in trials:
+            self.assertEqual(t["metrics"], {"valid_1 auc": t["objective"], "training auc": 0.5})
+
     def test_flags_of_run_change_the_file(self):
         experiment, trials = self.run_file(katib(), "-n", "3", "-j", "1", "--seed", "5")
         self.assertEqual((len(trials), experiment["spec"]["trials"]["parallel"]), (3, 1))
