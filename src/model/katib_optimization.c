@@ -143,13 +143,19 @@ static json_t *translate(const json_t *value)
     }
     if (json_is_array(value)) {
         out = json_array();
-        json_array_foreach((json_t *)(uintptr_t)value, i, item) (void)json_array_append_new(out, translate(item));
+        json_array_foreach((json_t *)(uintptr_t)value, i, item)
+        {
+            (void)json_array_append_new(out, translate(item));
+        }
         return out;
     }
     if (!json_is_object(value))
         return json_deep_copy(value);
     out = json_object();
-    json_object_foreach((json_t *)(uintptr_t)value, name, item) set(out, name, translate(item));
+    json_object_foreach((json_t *)(uintptr_t)value, name, item)
+    {
+        set(out, name, translate(item));
+    }
     return out;
 }
 

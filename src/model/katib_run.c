@@ -101,7 +101,10 @@ static json_t *join(json_t *argv)
     struct buf line = BUF_INIT;
     size_t i;
     json_t *word;
-    json_array_foreach(argv, i, word) buf_addf(&line, "%s%s", i ? " " : "", json_string_value(word));
+    json_array_foreach(argv, i, word)
+    {
+        buf_addf(&line, "%s%s", i ? " " : "", json_string_value(word));
+    }
     json_t *joined = json_pack("[s, s, s]", "sh", "-c", line.data ? line.data : "");
     buf_release(&line);
     json_decref(argv);
@@ -165,8 +168,14 @@ static bool names_path(const json_t *texts, const char *path)
     const char *name;
     json_t *value;
     bool found = false;
-    json_array_foreach((json_t *)(uintptr_t)texts, i, value) found |= strstr(json_string_value(value), path) != NULL;
-    json_object_foreach((json_t *)(uintptr_t)texts, name, value) found |= strstr(json_string_value(value), path) != NULL;
+    json_array_foreach((json_t *)(uintptr_t)texts, i, value)
+    {
+        found |= strstr(json_string_value(value), path) != NULL;
+    }
+    json_object_foreach((json_t *)(uintptr_t)texts, name, value)
+    {
+        found |= strstr(json_string_value(value), path) != NULL;
+    }
     return found;
 }
 

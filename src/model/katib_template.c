@@ -94,7 +94,9 @@ static void whole_numbers(struct katib *k, const json_t *value)
     size_t i;
     char detail[300];
     json_array_foreach((json_t *)(uintptr_t)value, i, item)
-    whole_numbers(k, item);
+    {
+        whole_numbers(k, item);
+    }
     json_object_foreach((json_t *)(uintptr_t)value, name, item)
     {
         (void)snprintf(detail, sizeof detail, "is no batch/v1 Job: %.100s must be a whole number, not a text%s", name,
@@ -113,7 +115,10 @@ static void check_job(struct katib *k, const json_t *job)
     known_members(k, spec, job_spec_members, "its spec");
     known_members(k, json_object_get(spec, "template"), " metadata spec ", "its spec.template");
     known_members(k, pod, pod_members, "its pod");
-    json_array_foreach((json_t *)(uintptr_t)json_object_get(pod, "containers"), i, item) known_members(k, item, container_members, "its container");
+    json_array_foreach((json_t *)(uintptr_t)json_object_get(pod, "containers"), i, item)
+    {
+        known_members(k, item, container_members, "its container");
+    }
     whole_numbers(k, spec);
 }
 
@@ -182,8 +187,10 @@ static void read_parameter(struct katib *k, const json_t *item, size_t index, co
     json_t *value;
     size_t n = 0;
     json_object_foreach(k->search, key, value)
-    if (n < MAX_PARAMETERS)
-        names[n++] = key;
+    {
+        if (n < MAX_PARAMETERS)
+            names[n++] = key;
+    }
     const char *text = meta ? meta_value(k, &r, object, field) : own;
     if (reference && !meta && !json_object_get(k->search, reference))
         reader_bad(&r, "reference", "UNKNOWN_PARAMETER", did_you_mean(reference, names), "is \"%.100s\", which is neither a parameter nor a field of the trial such as ${trialSpec.Name}", reference);
