@@ -7,10 +7,10 @@
 #include "fresh.h"
 
 #include "base/mem.h"
+#include "math/hash.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #define DRAWS 100        /* that are infeasible, or were seen, before a fresh point is taken */
 #define DRAWS_IN_CUBE 10 /* of them thrown away if they leave the cube; then its walls are mirrors */
@@ -93,18 +93,6 @@ static void memo_free(void *cache)
         return;
     walk_release(&m->walk);
     free(m);
-}
-
-/* All of the history at every suggestion: two operations a number. */
-static uint64_t hash_doubles(uint64_t key, const double *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint64_t bits;
-        memcpy(&bits, &v[i], sizeof bits);
-        key = (key ^ bits) * 0x9e3779b97f4a7c15u;
-        key ^= key >> 32;
-    }
-    return key;
 }
 
 static uint64_t hash_before(const struct search *s, const struct walk_plan *plan, int64_t number)
