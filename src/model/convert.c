@@ -271,10 +271,20 @@ static json_t *words(const struct writer *w, json_t *used)
     return list;
 }
 
+/* Of the file of results in a container, malloced; NULL: there is none. */
+static char *results_path(const struct writer *w)
+{
+    const char *path = json_string_value(json_object_get(json_object_get(w->spec->run, "metrics"), "path"));
+    return !path ? NULL : *path == '/' ? x_strdup(path) : x_asprintf("/katib/%s", path);
+}
+
 static json_t *variables(const struct writer *w, json_t *used)
 {
     json_t *list = json_array(), *value;
     const char *name;
+    char *file CLEANUP_FREE = results_path(w);
+    if (file)
+        (void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", "HONE_METRICS_FILE", "value", file));
     json_object_foreach(json_object_get(w->spec->run, "env"), name, value)
     {
         char *pointer CLEANUP_FREE = pointer_join("/run/env", name), *shown CLEANUP_FREE = to_placeholders(w, json_string_value(value), pointer, used);
@@ -290,12 +300,13 @@ static void write_collector(struct writer *w)
     const char *format = json_string_value(json_object_get(metrics, "format"));
     bool file = from && !strcmp(from, "file"), json = format && !strcmp(format, "json");
     json_t *source = json_object();
-    if (file && (!path || *path != '/'))
-        lost(w, "/run/metrics/path", "Katib needs an absolute path");
+    char *full CLEANUP_FREE = results_path(w);
+    if (full && *path != '/')
+        problems_warn(w->problems, "/run/metrics/path", "DIFFERS", NULL, "becomes %s, as Katib wants it; HONE_METRICS_FILE tells it to the trial", full);
     if (json && !file)
         lost(w, "/run/metrics/format", "Katib reads JSON from a file only");
     if (file)
-        set(source, "fileSystemPath", json_pack("{s:s, s:s, s:s}", "kind", "File", "path", path ? path : "", "format", json ? "JSON" : "TEXT"));
+        set(source, "fileSystemPath", json_pack("{s:s, s:s, s:s}", "kind", "File", "path", full ? full : "", "format", json ? "JSON" : "TEXT"));
     if (filters)
         set(source, "filter", json_pack("{s:O}", "metricsFormat", filters));
     json_t *out = json_pack("{s:{s:s}}", "collector", "kind", file ? "File" : "StdOut");

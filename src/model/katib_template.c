@@ -314,6 +314,11 @@ static void find_container(struct katib *k, const struct reader *r, const struct
     struct reader container = reader_open(json_array_get(list, at), place, NULL, k->problems);
     katib_container(k, &container, m, words);
     reader_close(&container);
+    const json_t *grace = reader_find(pod, "terminationGracePeriodSeconds");
+    char *at_grace CLEANUP_FREE = pointer_join(pod->pointer, "terminationGracePeriodSeconds");
+    katib_map(k, "/run/grace", at_grace);
+    if (json_is_integer(grace) && json_object_get(k->native, "run"))
+        set(json_object_get(k->native, "run"), "grace", json_integer(json_integer_value(grace)));
 }
 
 static const json_t *dig(const json_t *value, const char *member)
