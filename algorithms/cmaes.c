@@ -21,7 +21,7 @@ static const char *const restart_names[] = {[RESTARTS_NONE] = "none", [RESTARTS_
 static const struct setting settings[] = {
     {"sigma", SETTING_FLOAT, 0.25, 1e-6, 1, NULL, "standard deviation of the first trials, as a part of the range of each parameter"},
     {"population_size", SETTING_INT, 0, 0, 10000, NULL, "trials of a generation; 0: by the number of parameters, and of trials that run at once"},
-    {"restart_strategy", SETTING_CHOICE, RESTARTS_BIPOP, 0, 0, restart_names, "when a run has converged, ipop: start again with twice the population; bipop: large and small ones in turn"},
+    {"restart_strategy", SETTING_CHOICE, RESTARTS_BIPOP, 0, 0, restart_names, "after a run has converged: ipop: twice the population; bipop: large and small ones in turn"},
     {0},
 };
 
@@ -197,7 +197,8 @@ static enum err suggest(const struct search *s, void **cache, struct suggestion 
     replay(s, &plan, cache, &w);
     if (draw(s, &w, &seen, out->x)) {
         (void)snprintf(out->how, sizeof out->how, "evolution strategy");
-        (void)snprintf(out->note, sizeof out->note, "run %d, generation %zu of %zu trials, step size %.3g", w.run + 1, w.cma.generation + 1, w.lambda, w.cma.sigma);
+        (void)snprintf(out->note, sizeof out->note, "run %d, generation %zu of %zu trials, step size %.3g", w.run + 1, w.cma.generation + 1, w.lambda,
+                       w.cma.sigma);
     } else {
         if (!seen.key)
             seen_init(&seen, s);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define MOST_BELOW 25       /* good trials, however many there are */
+#define MOST_ABOVE 1500     /* others that a density is made of */
 #define YOUNG 25            /* the newest trials that weigh in full */
 #define MANY_DIMS 10        /* of more, more candidates are drawn */
 #define ROUNDS 10           /* of candidates, before a fresh point is taken */
@@ -61,6 +62,19 @@ static void set_weights(double *weight, size_t n)
     }
 }
 
+/* Of many points evenly some, the last one among them. */
+static size_t thin(const double **x, double *weight, size_t n)
+{
+    if (n <= MOST_ABOVE)
+        return n;
+    for (size_t i = 0; i < MOST_ABOVE; i++) {
+        size_t from = (i + 1) * n / MOST_ABOVE - 1;
+        x[i] = x[from];
+        weight[i] = weight[from];
+    }
+    return MOST_ABOVE;
+}
+
 /* The density of those trials of one side that have the group. */
 static void side_density(struct parzen *z, const struct search *s, const struct sides *sides, bool below, const struct group *g)
 {
@@ -71,6 +85,7 @@ static void side_density(struct parzen *z, const struct search *s, const struct 
         if (sides->below[i] == below && !isnan(s->history[i].x[g->dims[0]]))
             x[n++] = s->history[i].x;
     set_weights(weight, n);
+    n = thin(x, weight, n);
     parzen_init(z, below ? PARZEN_SHARP : PARZEN_SMOOTH, s->problem, g->dims, g->d, x, weight, n);
 }
 

@@ -19,7 +19,7 @@
 struct parzen_axis {
     const struct dim *dim;
     double *mean;        /* of a categorical: the level, -1 for the prior */
-    double *deviation;
+    double *deviation, *inverse; /* inverse: 1 / deviation */
     double *log_scale;   /* -ln(deviation sqrt(2 pi) mass in [0,1]): what is added to -z^2/2 */
     size_t *same;        /* the first component with this mean and deviation: its cells have the same mass */
     double log_hit, log_miss, log_prior, hit; /* of a categorical */
@@ -71,6 +71,12 @@ static void find_same(struct parzen_axis *a, const struct place *sorted, size_t 
     }
 }
 
+/* Beyond z >= 0, to the accuracy that a difference to 1 has. */
+static double tail(double z)
+{
+    return z > 9 ? 0 : erfc(z * M_SQRT1_2) / 2;
+}
+
 /* n components for points and one for the prior: a normal in the middle, as wide as the interval. */
 static void number_axis(struct parzen_axis *a, enum parzen_width width, int dim, const double *const *x, size_t n, size_t d)
 {
@@ -91,7 +97,8 @@ static void number_axis(struct parzen_axis *a, enum parzen_width width, int dim,
     find_same(a, sorted, n);
     for (size_t i = 0; i <= n; i++) {
         double s = a->deviation[i], m = a->mean[i];
-        a->log_scale[i] = -log(s) - LN_SQRT_2PI - normal_log_mass(-m / s, (1 - m) / s);
+        a->inverse[i] = 1 / s;
+        a->log_scale[i] = -log(s) - LN_SQRT_2PI - log1p(-(tail(m / s) + tail((1 - m) / s)));
     }
 }
 
@@ -107,7 +114,8 @@ static void category_axis(struct parzen_axis *a, const struct problem *p, int di
     a->log_prior = -log(k);
 }
 
-void parzen_init(struct parzen *z, enum parzen_width width, const struct problem *p, const int *dims, size_t d, const double *const *x, const double *weight, size_t n)
+void parzen_init(struct parzen *z, enum parzen_width width, const struct problem *p, const int *dims, size_t d, const double *const *x,
+                 const double *weight, size_t n)
 {
     *z = (struct parzen){.p = p, .dims = dims, .d = d, .n = n + 1};
     z->log_weight = array_new(n + 1);
@@ -126,6 +134,7 @@ void parzen_init(struct parzen *z, enum parzen_width width, const struct problem
         a->dim = &p->dims[dims[k]];
         a->mean = array_new(n + 1);
         a->deviation = array_new(n + 1);
+        a->inverse = array_new(n + 1);
         a->log_scale = array_new(n + 1);
         a->same = x_calloc(n + 1, sizeof *a->same);
         if (a->dim->kind == DIM_CATEGORICAL)
@@ -140,6 +149,7 @@ void parzen_release(struct parzen *z)
     for (size_t k = 0; k < z->d; k++) {
         free(z->axes[k].mean);
         free(z->axes[k].deviation);
+        free(z->axes[k].inverse);
         free(z->axes[k].log_scale);
         free(z->axes[k].same);
     }
@@ -190,28 +200,35 @@ void parzen_draw(const struct parzen *z, struct rng *r, double *x)
 static void add_number(const struct parzen_axis *a, size_t n, double u, double *sum)
 {
     for (size_t i = 0; i < n; i++) {
-        double t = (u - a->mean[i]) / a->deviation[i];
+        double t = (u - a->mean[i]) * a->inverse[i];
         sum[i] += a->log_scale[i] - t * t / 2;
     }
 }
 
-/* ln of the mass of [low, high] within component i. */
-static double cell_mass(const struct parzen_axis *a, size_t i, double low, double high)
+struct cell {
+    double low, high, middle, width, log_width;
+};
+
+/* ln of the mass of a cell within component i. */
+static double cell_mass(const struct parzen_axis *a, size_t i, const struct cell *c)
 {
-    double s = a->deviation[i], width = (high - low) / s, t = ((low + high) / 2 - a->mean[i]) / s;
+    double width = c->width * a->inverse[i], t = (c->middle - a->mean[i]) * a->inverse[i];
     if (width < FINE)
-        return a->log_scale[i] - t * t / 2 + log(high - low) + width * width * (t * t - 1) / 24;
-    return a->log_scale[i] + log(s) + LN_SQRT_2PI + normal_log_mass(t - width / 2, t + width / 2);
+        return a->log_scale[i] - t * t / 2 + c->log_width + width * width * (t * t - 1) / 24;
+    return a->log_scale[i] + log(a->deviation[i]) + LN_SQRT_2PI + normal_log_mass(t - width / 2, t + width / 2);
 }
 
 static void add_cell(const struct parzen *z, size_t k, double u, double *mass, double *sum)
 {
     const struct parzen_axis *a = &z->axes[k];
     const int dim = z->dims[k];
-    double low, high;
-    cell_bounds(z->p, dim, gp_space_level(z->p, dim, u), &low, &high);
+    struct cell c;
+    cell_bounds(z->p, dim, gp_space_level(z->p, dim, u), &c.low, &c.high);
+    c.middle = (c.low + c.high) / 2;
+    c.width = c.high - c.low;
+    c.log_width = log(c.width);
     for (size_t i = 0; i < z->n; i++) {
-        mass[i] = a->same[i] == i ? cell_mass(a, i, low, high) : mass[a->same[i]];
+        mass[i] = a->same[i] == i ? cell_mass(a, i, &c) : mass[a->same[i]];
         sum[i] += mass[i];
     }
 }
@@ -233,7 +250,7 @@ static double log_sum_exp(const double *v, size_t n)
     for (size_t i = 0; i < n; i++)
         if (v[i] > most - NEGLIGIBLE)
             sum += exp(v[i] - most);
-    return most + log(sum);
+    return most + log(fmax(sum, 1)); /* the largest counts 1 */
 }
 
 void parzen_log_density(const struct parzen *z, const double *const *points, size_t n, double *value)

@@ -23,7 +23,8 @@ struct parzen {
 enum parzen_width { PARZEN_SHARP, PARZEN_SMOOTH };
 
 /* Of n points, all with a coordinate in each of `dims`, and their weights. p and dims must outlive it. */
-void parzen_init(struct parzen *z, enum parzen_width width, const struct problem *p, const int *dims, size_t d, const double *const *x, const double *weight, size_t n);
+void parzen_init(struct parzen *z, enum parzen_width width, const struct problem *p, const int *dims, size_t d, const double *const *x,
+                 const double *weight, size_t n);
 void parzen_release(struct parzen *z);
 
 void parzen_draw(const struct parzen *z, struct rng *r, double *x); /* sets x[dims[.]], not snapped */

@@ -244,7 +244,8 @@ static void slope(void *ctx, const double *x, double *y)
 }
 
 /* Median number of trials to the target over the seeds, the room being INFINITY. */
-static double trials_to(sim_fn *f, int d, int n_ordinal, int64_t levels, int workers, int fail_percent, double target, size_t room, const char *settings, int seeds)
+static double trials_to(sim_fn *f, int d, int n_ordinal, int64_t levels, int workers, int fail_percent, double target, size_t room,
+                        const char *settings, int seeds)
 {
     double n[20];
     assert_true(seeds <= 20);

@@ -27,7 +27,8 @@ static void one_dominates_another_if_it_is_nowhere_worse_and_somewhere_better(vo
     static const struct {
         double a[3], b[3];
         bool dominates;
-    } cases[] = {{{1, 2, 3}, {1, 2, 4}, true}, {{1, 2, 3}, {1, 2, 3}, false}, {{1, 2, 4}, {1, 2, 3}, false}, {{0, 3, 3}, {1, 2, 4}, false}, {{0, 0, 0}, {1, 1, 1}, true}};
+    } cases[] = {{{1, 2, 3}, {1, 2, 4}, true},
+                 {{1, 2, 3}, {1, 2, 3}, false}, {{1, 2, 4}, {1, 2, 3}, false}, {{0, 3, 3}, {1, 2, 4}, false}, {{0, 0, 0}, {1, 1, 1}, true}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         assert_int_equal(pareto_dominates(cases[i].a, cases[i].b, 3), cases[i].dominates);
 }

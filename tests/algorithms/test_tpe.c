@@ -298,7 +298,8 @@ static void it_beats_random_search(void **state)
         const struct test_space *space = bounds[i].name ? test_space_find(bounds[i].name) : bounds[i].space;
         double tpe = median_best("tpe", space, bounds[i].budget), random = median_best("random", space, bounds[i].random_budget);
         if (!(tpe <= bounds[i].at_most && tpe < random))
-            fail_msg("%s: %g after %d trials (at most %g), random search has %g after %d", space->name, tpe, bounds[i].budget, bounds[i].at_most, random, bounds[i].random_budget);
+            fail_msg("%s: %g after %d trials (at most %g), random search has %g after %d", space->name, tpe, bounds[i].budget, bounds[i].at_most, random,
+                     bounds[i].random_budget);
     }
 }
 
