@@ -9,6 +9,7 @@
 
 #include "analysis/hypervolume.h"
 #include "base/mem.h"
+#include "math/niches.h"
 #include "math/pareto.h"
 #include "problems.h"
 #include "ranking.h"
@@ -114,6 +115,67 @@ static void the_lonely_come_first(void **state)
         assert_int_equal(order[i], expected[i]);
 }
 
+static void directions_are_all_points_of_the_simplex_in_steps(void **state)
+{
+    (void)state;
+    static const struct {
+        int m;
+        size_t most, expected;
+    } cases[] = {{1, 9, 1}, {2, 50, 50}, {3, 50, 45}, {3, 2, 3}, {5, 50, 35}, {8, 50, 36}};
+    for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
+        const size_t m = (size_t)cases[c].m;
+        double *w;
+        size_t n = niche_directions(cases[c].m, cases[c].most, &w);
+        assert_int_equal(n, cases[c].expected);
+        for (size_t i = 0; i < n; i++) {
+            double sum = 0;
+            for (size_t j = 0; j < m; j++)
+                sum += w[i * m + j];
+            assert_true(fabs(sum - 1) < 1e-12);
+            for (size_t k = 0; k < i; k++)
+                assert_memory_not_equal(w + i * m, w + k * m, m * sizeof *w);
+        }
+        free(w);
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void every_direction_is_held(void **state)
+{
+    (void)state;
+    static const double value[7][2] = {{0, 1}, {0.02, 0.98}, {0.5, 0.52}, {0.45, 0.58}, {1, 0}, {0.1, 2}, {2, 0.1}};
+    static const struct {
+        int front[7];
+        size_t n, wanted, expected[5];
+    } cases[] = {
+        {{0, 0, 0, 0, 0}, 5, 3, {0, 2, 4}},               /* the nearest to (0,1), (1,1), (1,0) */
+        {{0, 0, 0, 0, 0, 1, 1}, 7, 5, {0, 1, 2, 3, 4}},   /* a front that just fits */
+        {{0, 0, 0, 0, 0, 1, 1}, 7, 1, {0, 0, 0, 0, 0}},   /* any one of the first front: checked below */
+    };
+    const double *y[7];
+    for (int i = 0; i < 7; i++)
+        y[i] = value[i];
+    for (size_t c = 0; c < ARRAY_LEN(cases); c++)
+        for (uint64_t seed = 0; seed < 5; seed++) {
+            size_t chosen[7];
+            niche_select(y, cases[c].front, cases[c].n, 2, cases[c].wanted, rng_new(seed, RNG_WEIGHT, 0), chosen);
+            qsort(chosen, cases[c].wanted, sizeof *chosen, by_size);
+            for (size_t i = 0; i < cases[c].wanted && c < 2; i++)
+                assert_int_equal(chosen[i], cases[c].expected[i]);
+            assert_true(chosen[0] < 5);
+        }
+    /* (0.1, 2) is near a direction that two points hold, (2, 0.1) near one that one does */
+    static const int front[7] = {0, 0, 0, 0, 0, 1, 1};
+    size_t chosen[7];
+    niche_select(y, front, 7, 2, 6, rng_new(1, RNG_WEIGHT, 0), chosen);
+    assert_int_equal(chosen[5], 6);
+}
+
 static void trials_are_ranked_completed_stopped_infeasible_failed(void **state)
 {
     (void)state;
@@ -153,15 +215,16 @@ static void zdt1(void *ctx, const double *x, double *y)
     y[1] = g * (1 - sqrt(x[0] / g));
 }
 
-static double dominated_area(const struct sim *s)
+/* Of [0, edge]^m. */
+static double dominated_volume(const struct sim *s, double edge)
 {
-    static const double reference[2] = {1.1, 1.1};
+    const double reference[5] = {edge, edge, edge, edge, edge};
     const double **y CLEANUP_FREE = x_calloc(s->n, sizeof *y);
     size_t n = 0;
     for (size_t i = 0; i < s->n; i++)
         if (s->history[i].state == OBSERVATION_DONE)
             y[n++] = s->history[i].y;
-    return hypervolume(y, n, 2, reference);
+    return hypervolume(y, n, s->problem->n_objectives, reference);
 }
 
 static double area_of(const char *algorithm, const char *settings, int d, size_t n, int workers, int fail_percent)
@@ -176,7 +239,7 @@ static double area_of(const char *algorithm, const char *settings, int d, size_t
         s.workers = workers;
         s.fail_percent = fail_percent;
         sim_run(&s, n);
-        area[seed] = dominated_area(&s);
+        area[seed] = dominated_volume(&s, 1.1);
         sim_release(&s);
     }
     return median_of(area, SEEDS);
@@ -190,6 +253,43 @@ static void the_front_of_zdt1_is_reached(void **state)
     assert_true(alone > 0.8 && alone < 0.8767);
     assert_true(area_of("nsga2", NULL, 10, 2000, 8, 10) > 0.75); /* eight at a time, one in ten fails */
     assert_true(area_of("random", NULL, 10, 2000, 1, 0) < 0.3);
+}
+
+/* DTLZ2 (Deb, Thiele, Laumanns, Zitzler 2002): the front is a part of a sphere. */
+static void dtlz2(void *ctx, const double *x, double *y)
+{
+    const struct cube *c = ctx;
+    const int d = c->problem.n_dims, m = c->problem.n_objectives;
+    double g = 1;
+    for (int i = m - 1; i < d; i++)
+        g += (x[i] - 0.5) * (x[i] - 0.5);
+    for (int j = 0; j < m; j++) {
+        y[j] = j ? g * sin(x[m - 1 - j] * M_PI / 2) : g;
+        for (int i = 0; i < m - 1 - j; i++)
+            y[j] *= cos(x[i] * M_PI / 2);
+    }
+}
+
+static void directions_keep_many_objectives_together(void **state)
+{
+    (void)state;
+    static const char *const selections[] = {"{\"selection\": \"crowding\"}", NULL};
+    double volume[2];
+    struct cube cube;
+    cube_init(&cube, 9, 0, 0, 5);
+    for (int a = 0; a < 2; a++) {
+        double v[SEEDS];
+        for (int seed = 0; seed < SEEDS; seed++) {
+            struct sim s;
+            sim_init(&s, &cube.problem, "nsga2", selections[a], dtlz2, (uint64_t)seed + 1, 400);
+            s.ctx = &cube;
+            sim_run(&s, 400);
+            v[seed] = dominated_volume(&s, 1.2);
+            sim_release(&s);
+        }
+        volume[a] = median_of(v, SEEDS);
+    }
+    assert_true(volume[1] > 1.07 * volume[0]);
 }
 
 /* One objective, choices and conditions: better than random search with as many trials. */
@@ -226,8 +326,11 @@ int main(void)
         cmocka_unit_test(fronts_are_those_of_the_definition),
         cmocka_unit_test(only_as_many_fronts_are_made_as_are_wanted),
         cmocka_unit_test(the_lonely_come_first),
+        cmocka_unit_test(directions_are_all_points_of_the_simplex_in_steps),
+        cmocka_unit_test(every_direction_is_held),
         cmocka_unit_test(trials_are_ranked_completed_stopped_infeasible_failed),
         cmocka_unit_test(the_front_of_zdt1_is_reached),
+        cmocka_unit_test(directions_keep_many_objectives_together),
         cmocka_unit_test(it_also_minimises_one_objective),
     };
     algorithms_setup();
