@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any, Iterable, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Iterable, List, Optional, Sequence, Tuple
 
 if TYPE_CHECKING:
     from ._experiment import Experiment
@@ -41,7 +41,9 @@ def history_svg(points: List[Tuple[int, float]], direction: str, metric: str) ->
         x = LEFT + (WIDTH - LEFT - 8) * (n - first) / (last - first)
         return round(x, 1), round(8 + (HEIGHT - BOTTOM - 16) * (high - min(high, max(low, v))) / span, 1)
 
-    dots, line, best = [], [], None
+    dots: List[str] = []
+    line: List[str] = []
+    best: Optional[float] = None
     for n, v in points:
         x, y = at(n, v)
         dots.append(f'<circle cx="{x}" cy="{y}" r="2.5" fill="#8aa4c8"/>')

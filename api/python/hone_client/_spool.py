@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._http import Transport
 
 KEEP_SECONDS = 30 * 86400.0
-PROBE_SECONDS = 1.0
+PROBE_SECONDS = 2.0  # a report is tried no more often while the service is away
 
 
 def spool_dir() -> str:
@@ -53,7 +53,7 @@ class Outbox:
     def send(self, path: str, body: Dict[str, Any], patience: float) -> Optional[Dict[str, Any]]:
         """The answer, or None when it waits on disk. Raises what the service refuses."""
         item = {"path": path, "body": json.loads(to_json(body)), "key": new_key()}
-        if self._waiting and not self.flush(patience):
+        if self._waiting and not self.flush(patience if patience >= PROBE_SECONDS else 0.0):
             self._keep(item)
             return None
         try:

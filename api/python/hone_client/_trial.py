@@ -50,7 +50,9 @@ def plain_value(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-_Float, _Int, _Bool = float, int, bool  # Params has methods of these names
+_Float = float  # Params has methods of these names
+_Int = int
+_Bool = bool
 
 
 class Params:
@@ -75,7 +77,7 @@ class Params:
         if low is not None and high is not None:
             spec = _space.loguniform(low, high, when=when) if log else _space.uniform(low, high, step, when=when)
         value = self._value(name, spec, default, when)
-        return None if value is None else _Float(value)
+        return None if value is None else float(value)
 
     @overload
     def int(self, name: str, low: Optional[_Int] = None, high: Optional[_Int] = None, *, log: _Bool = False, step: Optional[_Int] = None,
@@ -89,7 +91,7 @@ class Params:
         """A whole number in [low, high]."""
         spec = _space.integer(low, high, step, log=log, when=when) if low is not None and high is not None else None
         value = self._value(name, spec, default, when)
-        return None if value is None else _Int(value)
+        return None if value is None else int(value)
 
     def choice(self, name: str, values: Optional[Sequence[Any]] = None, *, default: Any = None, when: Optional[_space.When] = None) -> Any:
         """One of the values."""

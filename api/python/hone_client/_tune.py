@@ -49,9 +49,9 @@ class _FirstTrial(Trial):
     def _value(self, name: str, spec: Optional[_space.Spec], default: Any, when: Optional[_space.When]) -> Any:
         if self._real:
             return asked(self._space, self.params, name, spec, when)
-        if spec is None:
+        if spec is None and name not in self._asked:
             raise ValueError(f"{name!r} is not known yet: say its range, or declare the parameters with tune(..., space={{...}})")
-        if name not in self._asked:
+        if spec is not None and name not in self._asked:
             self._asked[name] = spec
             if _space.active(spec, self.params):
                 self.params[name] = default if default is not None else _space.middle(spec)
@@ -165,6 +165,7 @@ def _work(job: _Job, worker: str, created: Callable[[Experiment], None]) -> None
 
 def _process(job: _Job, worker: str, pipe: Any) -> None:
     """A worker process."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     finder: Any = job.client.transport.find
     finder.start = False  # a service that is gone is the parent's to start
     try:
@@ -173,6 +174,7 @@ def _process(job: _Job, worker: str, pipe: Any) -> None:
     except KeyboardInterrupt:
         os._exit(130)
     except Exception as e:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what went wrong must be told
         pipe.send(("error", (_portable(e), describe(e))))
         sys.stderr.flush()
         os._exit(1)
@@ -202,15 +204,30 @@ class _Workers:
         self.deaths: Dict[int, int] = {}
         self.empty = 0
         self.error: Optional[BaseException] = None
+        self.interrupted = False
 
     def start(self, i: int) -> None:
         here, there = self.context.Pipe(duplex=False)
-        process = self.context.Process(target=_process, args=(self.job, self.names[i], there), name=self.names[i], daemon=True)
+        process = self.context.Process(target=_process, args=(self.job, self.names[i], there), name=self.names[i])
         process.start()
         there.close()
         self.alive[i], self.pipes[i] = process, here
 
     def run(self) -> None:
+        """Ctrl-C is looked at between two steps: within one a process could be started and not known."""
+        before: Any = None
+        if threading.current_thread() is threading.main_thread():
+            before = signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            self._watch()
+        finally:
+            if before is not None:
+                signal.signal(signal.SIGINT, before)
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        self.interrupted = True
+
+    def _watch(self) -> None:
         try:
             for i in range(len(self.names) if self.job.experiment else 1):
                 self.start(i)
@@ -219,23 +236,33 @@ class _Workers:
                 self._listen(0.5)
                 if self.error:
                     raise self.error
-                if self.job.experiment and time.monotonic() >= next_look:
+                if self.interrupted:
+                    raise KeyboardInterrupt
+                if time.monotonic() >= next_look:
                     next_look = time.monotonic() + 1.0
-                    try:
-                        self.show(self.job.experiment.refresh())
-                    except Unreachable:
-                        pass  # the workers wait too
+                    self._look()
         finally:
             self._end()
+
+    def _look(self) -> None:
+        """Shows how far it is; and if the service is gone and was started here, this starts it again."""
+        try:
+            if self.job.experiment:
+                self.show(self.job.experiment.refresh())
+            else:
+                self.job.client.ready()
+        except Unreachable:
+            pass  # the workers wait too
 
     def _listen(self, timeout: float) -> None:
         from multiprocessing.connection import wait
 
         of = {id(p): i for i, p in self.pipes.items()}
-        for pipe in wait(list(self.pipes.values()), timeout):
+        for ready in wait(list(self.pipes.values()), timeout):
+            pipe: Any = ready
             i = of[id(pipe)]
             try:
-                kind, what = pipe.recv()  # type: ignore[union-attr]
+                kind, what = pipe.recv()
             except (EOFError, OSError):
                 kind, what = "gone", None
             if kind == "created":
@@ -243,6 +270,7 @@ class _Workers:
                 for j in range(1, len(self.names)):
                     self.start(j)
             elif kind == "error":
+                self.alive[i].join(5.0)  # its last words
                 error, text = what
                 self.error = error or HoneError(text)
                 if error is not None:
@@ -353,6 +381,7 @@ def tune(objective: Objective, *, trials: Optional[int] = None, parallel: int = 
     if workers not in ("process", "fork", "spawn", "forkserver", "thread"):
         raise ValueError(f"workers={workers!r}: it is process, fork, spawn, forkserver or thread")
     client = client or Client(start=True)
+    client.ready()  # it is this process that starts one, not a worker
     spec: Dict[str, Any] = {k: v for k, v in {**members, "name": name, "algorithm": algorithm, "stopping": stopping, "seed": seed}.items() if v is not None}
     spec["objectives"] = _objectives(minimize, maximize, goal)
     if trials is None and timeout is None and "trials" not in spec:

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the tests of this folder with those of tests/http's harness."""
+import os
+import runpy
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HTTP = os.path.join(os.path.dirname(HERE), "http")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "api", "python"))
+sys.path.insert(0, HTTP)
+sys.path.insert(0, HERE)
+if __name__ == "__main__":  # not in the processes that a test spawns
+    if len(sys.argv) == 1:
+        sys.argv += sorted(name[:-3] for name in os.listdir(HERE) if name.startswith("test_") and name.endswith(".py"))
+    runpy.run_path(os.path.join(HTTP, "run.py"), run_name="run")  # not __main__, which a spawned process would run again
