@@ -11,6 +11,7 @@ import unittest
 
 import hone
 import hone_client
+import reference
 from hone_client import _find, _html, _space
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(hone_client.__file__)))
@@ -303,6 +304,10 @@ class WithoutAService(unittest.TestCase):
     def test_names_that_are_promised_are_there(self):
         for name in hone_client.__all__:
             self.assertIsNotNone(getattr(hone_client, name))
+
+    def test_the_reference_is_that_of_the_docstrings(self):
+        with open(os.path.join(hone.ROOT, "docs", "reference", "python.md")) as file:
+            self.assertEqual(file.read(), reference.page(), "run tests/python/reference.py")
 
     def test_middles(self):
         for spec, value in ((hone_client.uniform(0, 1), 0.5), (hone_client.loguniform(1e-4, 1e-2), 1e-3), (hone_client.integer(1, 8), 5),
