@@ -81,7 +81,7 @@ if wanted fuzz; then
 fi
 wanted http && suite http tests/http/run.sh
 wanted katib && suite katib tests/katib/run.sh
-[ -e tests/python/run.sh ] && wanted python && suite python tests/python/run.sh
+wanted python && suite python tests/python/run.sh
 wanted web && suite web tests/web/run.sh
 wanted examples && suite examples tests/examples.sh
 echo "$passed passed, $failed failed"
