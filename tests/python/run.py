@@ -3,6 +3,7 @@
 import os
 import runpy
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HTTP = os.path.join(os.path.dirname(HERE), "http")
@@ -12,4 +13,6 @@ sys.path.insert(0, HERE)
 if __name__ == "__main__":  # not in the processes that a test spawns
     if len(sys.argv) == 1:
         sys.argv += sorted(name[:-3] for name in os.listdir(HERE) if name.startswith("test_") and name.endswith(".py"))
+    state = tempfile.TemporaryDirectory(prefix="hone-test-state-")
+    os.environ["XDG_STATE_HOME"] = state.name  # where reports wait
     runpy.run_path(os.path.join(HTTP, "run.py"), run_name="run")  # not __main__, which a spawned process would run again
