@@ -23,7 +23,7 @@ LIBS = $(shell pkg-config --libs $(filter-out libcurl,$(PKGS)) | sed 's/-lgslcbl
 LDFLAGS_ALL = $(SAN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 
 # One archive a folder, so that a test of a folder links it and what stands below it, and nothing else.
-FOLDERS := base net model store collectors backends algorithms core api cli
+FOLDERS := base net model store collectors backends algorithms core api worker cli
 DIRS_base := src/base
 DIRS_net := src/net
 DIRS_model := src/model
@@ -33,6 +33,7 @@ DIRS_backends := src/backends
 DIRS_algorithms := algorithms algorithms/analysis algorithms/gp algorithms/tpe algorithms/cmaes algorithms/stop algorithms/math
 DIRS_core := src/core
 DIRS_api := api
+DIRS_worker := src/worker
 DIRS_cli := src/cli
 FILES_cli := src/config.c
 
@@ -46,7 +47,8 @@ LINK_backends := backends net model base
 LINK_algorithms := algorithms base
 LINK_core := core store backends collectors algorithms net model base
 LINK_api := api core store backends collectors algorithms net model base
-LINK_cli := cli net model base
+LINK_worker := worker backends collectors net model base
+LINK_cli := cli $(LINK_worker)
 
 sources = $(foreach d,$(DIRS_$(1)),$(wildcard $(d)/*.c) $(wildcard $(d)/*.S)) $(FILES_$(1))
 objects = $(patsubst %,$(BUILD)/%.o,$(basename $(call sources,$(1))))
@@ -102,8 +104,8 @@ endef
 $(foreach f,$(FOLDERS),$(eval $(call folder,$(f))))
 
 MAIN_OBJ := $(patsubst src/%.c,$(BUILD)/src/%.o,$(wildcard src/*.c))
-$(BUILD)/hone: $(MAIN_OBJ) $(foreach l,cli $(LINK_api),$(call archive,$(l)))
-	$(Q)echo "  LD $@" && $(CC) $(LDFLAGS_ALL) $(MAIN_OBJ) $(foreach l,cli $(LINK_api),$(call archive,$(l))) -o $@ $(LIBS)
+$(BUILD)/hone: $(MAIN_OBJ) $(foreach l,cli worker $(LINK_api),$(call archive,$(l)))
+	$(Q)echo "  LD $@" && $(CC) $(LDFLAGS_ALL) $(MAIN_OBJ) $(foreach l,cli worker $(LINK_api),$(call archive,$(l))) -o $@ $(LIBS)
 
 UNIT_TESTS := $(foreach f,$(FOLDERS),$(TESTS_$(f)))
 

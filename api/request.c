@@ -183,6 +183,8 @@ static void text_answered(struct buf *b, const struct answered_trial *t)
     b->len--; /* its closing brace */
     buf_addf(b, ",\"lease\":{\"attempt\":%" PRId64 ",\"expires_at\":", t->lease_attempt);
     text_time(b, t->lease_until_ms);
+    if (t->lease_token)
+        buf_addf(b, ",\"token\":\"%s\"", t->lease_token);
     buf_adds(b, "}}");
 }
 

@@ -88,4 +88,7 @@ struct backend {
 extern const struct backend *const backends[]; /* NULL-ended, by backends.def */
 const struct backend *backend_find(const char *name);
 
+/* The last lines of a run's log, for a person who asks why: stderr, or stdout if that is empty. Plain text, malloced, "" without any. */
+char *backend_log_tail(const struct backend *backend, struct backend_conn *conn, const char *run_key);
+
 #endif

@@ -75,3 +75,12 @@ json_t *trial_env(const struct backend_job *job)
     }
     return env;
 }
+
+/* splitmix64: neighbouring trials and replicates get unrelated seeds. */
+uint64_t trial_seed(uint64_t seed, int64_t trial, int64_t replicate)
+{
+    uint64_t z = seed + 0x9e3779b97f4a7c15u * ((uint64_t)trial * 1024 + (uint64_t)replicate + 1);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (z ^ (z >> 31)) >> 11; /* 53 bits: exact in JSON and every language */
+}

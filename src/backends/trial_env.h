@@ -9,4 +9,7 @@
  * backend's to add. New reference. */
 json_t *trial_env(const struct backend_job *job);
 
+/* HONE_SEED of a trial's replicate, from the experiment's seed. */
+uint64_t trial_seed(uint64_t seed, int64_t trial, int64_t replicate);
+
 #endif

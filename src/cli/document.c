@@ -172,14 +172,22 @@ static void add_metrics(json_t *run, const char *from)
         (void)json_object_set_new(run, "metrics", json_string(from));
 }
 
+enum err document_command(json_t *d, const struct args *args, struct error *error)
+{
+    if (!args->n_rest)
+        return err_set(error, ERR_USAGE, NULL, "a command is needed behind --, such as -- python3 train.py --lr {lr}");
+    json_t *command = json_array();
+    for (size_t i = 0; i < args->n_rest; i++)
+        (void)json_array_append_new(command, json_string(args->rest[i]));
+    (void)json_object_set_new(section(d, "run"), "command", command);
+    add_metrics(section(d, "run"), args_text(args, "metrics"));
+    return OK;
+}
+
 json_t *document_of_flags(const struct args *args, struct error *error)
 {
-    if (!args->n_rest) {
-        (void)err_set(error, ERR_USAGE, NULL, "hone tune needs a command behind --, such as -- python3 train.py --lr {lr}");
-        return NULL;
-    }
     json_t *d = json_object();
-    if (add_parameters(d, args, error) || add_objectives(d, args, error)) {
+    if (document_command(d, args, error) || add_parameters(d, args, error) || add_objectives(d, args, error)) {
         json_decref(d);
         return NULL;
     }
@@ -187,11 +195,6 @@ json_t *document_of_flags(const struct args *args, struct error *error)
     add_limits(d, args);
     if (!args_has(args, "trials"))
         (void)json_object_set_new(section(d, "trials"), "max", json_integer(20));
-    json_t *command = json_array();
-    for (size_t i = 0; i < args->n_rest; i++)
-        (void)json_array_append_new(command, json_string(args->rest[i]));
-    (void)json_object_set_new(section(d, "run"), "command", command);
-    add_metrics(section(d, "run"), args_text(args, "metrics"));
     if (args_has(args, "retries"))
         (void)json_object_set_new(section(d, "run"), "retries", json_integer(args_int(args, "retries", 0)));
     document_override(d, args);

@@ -16,6 +16,9 @@ void document_override(json_t *document, const struct args *args);
 /* Commands of a file run in its directory: run.cwd becomes an absolute path. Only for services that share our files. */
 void document_place(json_t *document, const char *path);
 
+/* The command behind -- and --metrics, as the file's `run`. */
+enum err document_command(json_t *document, const struct args *args, struct error *error);
+
 /* What `hone tune` was told, as a file; new reference. */
 json_t *document_of_flags(const struct args *args, struct error *error);
 

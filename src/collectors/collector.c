@@ -20,3 +20,17 @@ const struct collector *collector_find(const char *name)
             return collectors[i];
     return NULL;
 }
+
+const struct collector *collector_open(const struct spec *spec, void **parser)
+{
+    const json_t *config = json_object_get(spec->run, "metrics");
+    const char *format = json_string_value(json_object_get(config, "format"));
+    const char *metrics[SPEC_MAX_OBJECTIVES + 1] = {0};
+    for (size_t i = 0; i < spec->n_objectives; i++)
+        metrics[i] = spec->objectives[i].metric;
+    const struct collector *c = collector_find(format ? format : "auto");
+    struct problems problems = {0};
+    *parser = c ? c->open(config, metrics, &problems) : NULL;
+    problems_release(&problems);
+    return *parser ? c : NULL;
+}

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/problems.h"
+#include "model/spec.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -38,5 +39,8 @@ struct collector {
 
 extern const struct collector *const collectors[]; /* NULL-ended, by collectors.def */
 const struct collector *collector_find(const char *name); /* by `metrics.format`: text, json, auto */
+
+/* The collector of the file's `run`, opened for its objectives. NULL when it cannot be: why was told when the file was checked. */
+const struct collector *collector_open(const struct spec *spec, void **parser);
 
 #endif

@@ -2,19 +2,23 @@
 /* What a command is answered with. Rows are copied, not made JSON: whoever answers writes them out, outside the core thread. */
 #include "core/state.h"
 
-void answer_trial(struct command *command, const struct trial *row, int64_t lease_attempt, int64_t lease_until)
+struct answered_trial *answer_trial(struct command *command, const struct trial *row)
 {
     if (command->n_trials == command->cap_trials) {
         command->cap_trials = command->cap_trials ? command->cap_trials * 2 : 1;
         command->trials = x_realloc(command->trials, command->cap_trials * sizeof *command->trials);
     }
-    command->trials[command->n_trials++] = (struct answered_trial){trial_copy(row), lease_attempt, lease_until};
+    struct answered_trial *t = &command->trials[command->n_trials++];
+    *t = (struct answered_trial){.row = trial_copy(row)};
+    return t;
 }
 
 void answer_clear(struct command *command)
 {
-    for (size_t i = 0; i < command->n_trials; i++)
+    for (size_t i = 0; i < command->n_trials; i++) {
         trial_free(command->trials[i].row);
+        free(command->trials[i].lease_token);
+    }
     command->n_trials = 0;
     json_decref(command->reply);
     json_decref(command->errors);
@@ -25,7 +29,7 @@ static json_t *with_lease(const struct answered_trial *t)
 {
     json_t *trial = trial_json(t->row);
     if (t->lease_attempt)
-        (void)json_object_set_new(trial, "lease", json_pack("{s:I, s:o}", "attempt", (json_int_t)t->lease_attempt, "expires_at", time_json(t->lease_until_ms)));
+        (void)json_object_set_new(trial, "lease", json_pack("{s:I, s:o, s:s*}", "attempt", (json_int_t)t->lease_attempt, "expires_at", time_json(t->lease_until_ms), "token", t->lease_token));
     return trial;
 }
 

@@ -209,7 +209,7 @@ static enum err reply_trial(struct core *c, struct command *command, struct live
     if (err)
         return err;
     answer_clear(command);
-    answer_trial(command, t ? t->row : row, 0, 0);
+    (void)answer_trial(command, t ? t->row : row);
     trial_free(row);
     return OK;
 }
@@ -468,7 +468,7 @@ enum err apply_trial_patch(struct core *c, struct command *command, enum applied
     if (!err)
         err = trial_update(c->db, row, error);
     if (!err)
-        answer_trial(command, row, 0, 0);
+        (void)answer_trial(command, row);
     about_release(&a);
     return err;
 }

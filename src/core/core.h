@@ -29,6 +29,7 @@ struct answered_trial {
     struct trial *row;      /* owned */
     int64_t lease_attempt;  /* 0 = none */
     int64_t lease_until_ms; /* wall; 0 = without end */
+    char *lease_token;      /* owned: good for this trial alone; NULL = none */
 };
 
 struct command {

@@ -5,6 +5,7 @@
  * worker and used by the backend's watch thread, so it has a lock; the lock is never held over a call. */
 #include "core/state.h"
 
+#include "backends/trial_env.h"
 #include "collectors/collector.h"
 
 #include <string.h>
@@ -137,25 +138,6 @@ static void on_output(void *ctx, const char *run_key, const char *data, size_t l
         feed(c, r, data, len, false, cursor);
 }
 
-/* The last lines of the log, for a person who asks why: stderr, or stdout if that is empty. */
-static char *log_tail(const struct tracked *r)
-{
-    struct buf out = BUF_INIT;
-    int64_t next;
-    bool end;
-    const struct backend *b = r->connection->backend;
-    enum err err = b->logs(r->connection->conn, r->run_key, STREAM_STDERR, -600, 600, &out, &next, &end, NULL);
-    if (!err && !out.len)
-        err = b->logs(r->connection->conn, r->run_key, STREAM_STDOUT, -600, 600, &out, &next, &end, NULL);
-    for (size_t i = 0; i < out.len; i++) /* what a trial prints may be anything; a message is text */
-        if ((unsigned char)out.data[i] >= 0x7f || ((unsigned char)out.data[i] < 0x20 && out.data[i] != '\n'))
-            out.data[i] = '?';
-    char *text = buf_take(&out);
-    if (err)
-        *text = '\0';
-    return text;
-}
-
 static void on_status(void *ctx, const char *run_key, const struct backend_status *status)
 {
     struct core *c = ctx;
@@ -169,7 +151,7 @@ static void on_status(void *ctx, const char *run_key, const struct backend_statu
     e->status = *status;
     bool all_seen = r->objectives_seen + 1 == 1u << r->plan->spec->n_objectives;
     if (status->phase == PHASE_FAILED || (final && !all_seen)) /* what is missing may have been reported in another way */
-        e->tail = log_tail(r);
+        e->tail = backend_log_tail(r->connection->backend, r->connection->conn, r->run_key);
     if (final)
         untrack(c->tracker, r);
     send(c, CMD_RUN_STATUS, e);
@@ -239,30 +221,11 @@ static struct tracked *new_tracked(struct connection *conn, struct live *l, stru
     r->replicate = t->row->replicate;
     r->connection = conn;
     r->plan = plan_ref(l->plan);
-    const json_t *config = json_object_get(l->plan->spec->run, "metrics");
-    const char *format = json_string_value(json_object_get(config, "format"));
-    const char *metrics[SPEC_MAX_OBJECTIVES + 1] = {0};
-    for (size_t i = 0; i < l->plan->spec->n_objectives; i++)
-        metrics[i] = l->plan->spec->objectives[i].metric;
-    struct problems problems = {0};
-    r->collector = collector_find(format ? format : "auto");
-    r->parser = r->collector ? r->collector->open(config, metrics, &problems) : NULL;
-    problems_release(&problems); /* they were told when the experiment was created */
+    r->collector = collector_open(l->plan->spec, &r->parser);
     const char *saved = json_string_value(json_object_get(cursor, "parser"));
-    if (!r->parser)
-        r->collector = NULL;
-    else if (saved)
+    if (r->collector && saved)
         r->collector->restore(r->parser, saved);
     return r;
-}
-
-/* splitmix64: neighbouring trials and replicates get unrelated seeds. */
-static uint64_t trial_seed(uint64_t seed, int64_t trial, int64_t replicate)
-{
-    uint64_t z = seed + 0x9e3779b97f4a7c15u * ((uint64_t)trial * 1024 + (uint64_t)replicate + 1);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (z ^ (z >> 31)) >> 11; /* 53 bits: exact in JSON and every language */
 }
 
 void runs_submit(struct core *c, struct live *l, struct live_trial *t)

@@ -133,9 +133,13 @@ static enum err start_runs(struct core *c, struct live *l, struct error *error)
 
 /* --- askers */
 
-static void hand_over(const struct core *c, struct command *command, const struct live_trial *t)
+static void hand_over(const struct core *c, struct command *command, const struct live *l, const struct live_trial *t)
 {
-    answer_trial(command, t->row, t->row->attempt, lease_until_ms(c, t));
+    struct answered_trial *answered = answer_trial(command, t->row);
+    answered->lease_attempt = t->row->attempt;
+    answered->lease_until_ms = lease_until_ms(c, t);
+    if (c->config.trial_token)
+        answered->lease_token = c->config.trial_token(c->config.arg, l->row->uid, t->number, t->row->attempt);
 }
 
 /* What one suggest command wants, read once. */
@@ -172,7 +176,7 @@ static enum err give(struct core *c, struct live *l, const struct asked *a, stru
             if (t->row->state != TRIAL_RUNNING || t->lease_until == NEVER || strcmp(t->row->worker, a->worker) != 0)
                 continue;
             t->lease_until = c->mono + (int64_t)(a->lease_s * 1000);
-            hand_over(c, command, t);
+            hand_over(c, command, l, t);
         }
     }
     int64_t limit = l->plan->spec->parallel;
@@ -185,7 +189,7 @@ static enum err give(struct core *c, struct live *l, const struct asked *a, stru
         err = trial_start(c, l, t, a->worker, a->lease_s, error);
         if (err)
             return err;
-        hand_over(c, command, t);
+        hand_over(c, command, l, t);
     }
     return OK;
 }

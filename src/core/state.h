@@ -236,7 +236,7 @@ void run_event_free(void *run_event);
 enum err recover(struct core *c, struct error *error);
 
 /* --- answer.c */
-void answer_trial(struct command *command, const struct trial *row, int64_t lease_attempt, int64_t lease_until); /* one more in command->trials */
+struct answered_trial *answer_trial(struct command *command, const struct trial *row); /* one more in command->trials */
 void answer_clear(struct command *command); /* as if it had not been applied */
 
 /* --- core.c */

@@ -81,6 +81,20 @@ struct rest *rest_new(const struct rest_config *config)
     return r;
 }
 
+struct rest *rest_another(const struct rest *r, bool (*cancelled)(void))
+{
+    return rest_new(&(struct rest_config){.url = r->url,
+                                          .token = r->token,
+                                          .socket = r->socket,
+                                          .ca_file = r->ca_file,
+                                          .cert_file = r->cert_file,
+                                          .key_file = r->key_file,
+                                          .insecure = r->insecure,
+                                          .idempotency_keys = r->idempotency_keys,
+                                          .retries = r->retries,
+                                          .cancelled = cancelled});
+}
+
 void rest_free(struct rest *r)
 {
     if (!r)

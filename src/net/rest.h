@@ -51,6 +51,7 @@ struct rest;
 
 struct rest *rest_new(const struct rest_config *config); /* copies what it needs */
 void rest_free(struct rest *r);                          /* NULL is a no-op */
+struct rest *rest_another(const struct rest *r, bool (*cancelled)(void)); /* a second connection to the same service, for another thread */
 
 /* OK for 2xx and 304. Otherwise `error` says what happened: code by status, name and detail from a problem+json body, and
  * `response` (never NULL) still holds the body. ERR_UNAVAILABLE: no connection; "CANCELLED": `cancelled` said so. */
