@@ -64,6 +64,7 @@ help:
 	@echo "make demo       install what is missing, build, tune a real model"
 	@echo "make test       install what is missing, build, run every test"
 	@echo "make check      format, layers, clang-tidy, cppcheck"
+	@echo "make clients-venv  what the tests of other people's packages need, in $(BUILD) (HEAVY=1: the large ones too)"
 	@echo "make asan       the tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make tsan       the tests under ThreadSanitizer"
 	@echo "make fuzz       every fuzz target for SECONDS=60"
@@ -118,6 +119,13 @@ demo:
 test:
 	@.ci/install test
 	@$(MAKE) --no-print-directory run-tests
+
+# What tests/clients drives; HEAVY=1 adds what takes gigabytes.
+.PHONY: clients-venv
+clients-venv:
+	@.ci/install clients
+	@python3 -m venv $(BUILD)/clients-venv
+	@$(BUILD)/clients-venv/bin/pip install -q -r tests/clients/requirements.txt $(if $(HEAVY),-r tests/clients/requirements-heavy.txt)
 
 layers:
 	@tests/check_layers.sh

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Runs every test: the programs given (cmocka), the kept inputs of the fuzz targets, then what drives the real binary: HTTP, crashes,
-# dashboard, examples. Shows what failed; the last line is "N passed, N failed". TESTS: some of the suites below, by name.
+# other people's packages, dashboard, examples. Shows what failed; the last line is "N passed, N failed". TESTS: some of the suites below, by name.
 cd "$(dirname "$0")/.." || exit 1
-suites="unit fuzz http katib python web examples"
+suites="unit fuzz http katib python clients web examples"
 TESTS=${TESTS:-$suites}
 BUILD=$(realpath "${BUILD:-build}")
 limit="timeout --foreground 1800" # seconds; only so that what hangs is told
@@ -82,6 +82,7 @@ fi
 wanted http && suite http tests/http/run.sh
 wanted katib && suite katib tests/katib/run.sh
 wanted python && suite python tests/python/run.sh
+wanted clients && suite clients tests/clients/run.sh
 wanted web && suite web tests/web/run.sh
 wanted examples && suite examples tests/examples.sh
 echo "$passed passed, $failed failed"
