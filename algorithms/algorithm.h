@@ -11,7 +11,8 @@
  * [k/K, (k+1)/K), (k+0.5)/K once snapped. The caller's `snap` moves a point to the one that will really be run
  * (rounds steps and integers, centres categoricals, sets inactive coordinates to NAN, draws nothing).
  *
- * THE OBJECTIVE is minimised. A caller who maximises negates on entry.
+ * THE OBJECTIVE is minimised. A caller who maximises negates on entry. With outcome constraints the best feasible trial is sought: a
+ * caller says INFEASIBLE of a trial that exceeds a bound, and by how much in `excess`; DONE means that all are met.
  *
  * Adding one: algorithms/x.c with one `const struct algorithm algorithm_x`, and a line in algorithms.def.
  * It then is in the contract tests, the API's capabilities, the CLI and the docs. */
@@ -24,6 +25,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define MAX_BOUNDS 16 /* outcome constraints, each side of one counted */
 
 enum dim_kind { DIM_CONTINUOUS, DIM_ORDINAL, DIM_CATEGORICAL };
 
@@ -38,6 +41,8 @@ struct problem {
     const struct dim *dims;
     int n_dims; /* >= 1 */
     int n_objectives; /* >= 1 */
+    int n_bounds;     /* outcome constraints: values of a trial that must not be above 0 */
+    bool has_cost;    /* trials have a cost, and cheap ones are preferred */
     void *ctx;        /* given to the functions below */
     void (*snap)(void *ctx, double *u);
     double (*level)(void *ctx, int dim, int64_t level); /* the snapped u of a level of an ORDINAL or CATEGORICAL */
@@ -49,7 +54,7 @@ enum observation_state {
     OBSERVATION_DONE,       /* y is known */
     OBSERVATION_PRUNED,     /* stopped early; y is its last value, or NAN */
     OBSERVATION_FAILED,     /* the configuration failed; y is NAN */
-    OBSERVATION_INFEASIBLE, /* ran, but may not be used; y may be known */
+    OBSERVATION_INFEASIBLE, /* ran, but may not be used: a bound is exceeded, or the user says so; y and excess may be known */
 };
 
 struct observation {
@@ -58,6 +63,8 @@ struct observation {
     const double *x; /* n_dims, snapped */
     const double *y; /* n_objectives, minimised, NAN = not known */
     double y_se;     /* standard error of y[0] (replicates), NAN = not known */
+    const double *excess; /* n_bounds: by how much each is exceeded, met if <= 0, NAN = not known; NULL if there are none */
+    double cost;     /* above 0; NAN or 0 = not known */
 };
 
 struct search {

@@ -73,6 +73,8 @@ static double skill_of(const struct search *s, size_t n, void **cache)
         key = rng_mix(key ^ (uint64_t)first[m].state);
         key = hash_doubles(key, first[m].x, (size_t)s->problem->n_dims);
         key = hash_doubles(hash_doubles(key, first[m].y, (size_t)s->problem->n_objectives), &first[m].y_se, 1);
+        if (first[m].excess)
+            key = hash_doubles(key, first[m].excess, (size_t)s->problem->n_bounds);
         m++;
     }
     if (memo && memo->key == key)

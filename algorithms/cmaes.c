@@ -104,6 +104,8 @@ static uint64_t hash_before(const struct search *s, const struct walk_plan *plan
         key = rng_mix(key ^ (uint64_t)o->number) + (uint64_t)o->state;
         key = hash_doubles(key, o->x, (size_t)s->problem->n_dims);
         key = hash_doubles(key, o->y, (size_t)s->problem->n_objectives);
+        if (o->excess)
+            key = hash_doubles(key, o->excess, (size_t)s->problem->n_bounds);
     }
     return key;
 }

@@ -4,8 +4,8 @@
  * the worst value; and by a coin for every suggestion the logarithm of the expected improvement or the confidence bound. Two or three
  * objectives have a model each, and the expected improvement of their hypervolume. */
 #include "fresh.h"
-#include "gp/acquire.h"
 #include "gp/chain.h"
+#include "gp/models.h"
 #include "gp/subset.h"
 #include "math/array.h"
 #include "math/pareto.h"
@@ -16,9 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MODEL_ROWS 400       /* of more, predictions come from a subset */
-#define MAX_PENDING 200      /* running trials that the model is told of: the newest */
 #define GOOD_POINTS 5        /* that candidates are drawn around */
+#define INCUMBENTS 50        /* feasible trials of which one is to be improved on */
 
 /* When the last trials gained little, some suggestions must leave a value of a categorical that the best point has: a model is soon sure of
  * how the others compare, from a few trials far from their own optimum. */
@@ -37,60 +36,6 @@ static const struct setting settings[] = {
     {0},
 };
 
-/* --- the model */
-
-/* The posterior of all that finished, and of what runs as believers. */
-static void make_model(const struct gp_history *h, const struct gp_set *set, const struct gp_theta *theta, struct gp_model *m)
-{
-    size_t n_pending = h->n_pending < MAX_PENDING ? h->n_pending : MAX_PENDING;
-    if (set->n <= MODEL_ROWS)
-        gp_model_init(m, set, theta, n_pending);
-    else {
-        size_t row[MODEL_ROWS];
-        struct gp_set part;
-        gp_set_subset(set, row, subset_near(set, theta, MODEL_ROWS, row), h->space, &part);
-        gp_model_init(m, &part, theta, n_pending);
-        gp_set_release(&part);
-    }
-    double point[GP_MAX_DIMS];
-    for (size_t i = h->n_pending - n_pending; i < h->n_pending; i++) {
-        gp_space_encode(h->space, h->pending[i]->x, point);
-        gp_model_believe(m, point);
-    }
-    gp_model_finish(m);
-}
-
-struct models {
-    int m; /* one an objective, or one of all */
-    struct gp_set set[BOXES_MAX_OBJECTIVES];
-    struct warp warp[BOXES_MAX_OBJECTIVES];
-    struct gp_model model[BOXES_MAX_OBJECTIVES];
-};
-
-/* False if nothing can be learnt yet. */
-static bool models_init(struct models *k, const struct gp_history *h, void **cache)
-{
-    bool learns = false;
-    *k = (struct models){.m = h->weight ? 1 : h->search->problem->n_objectives};
-    for (int j = 0; j < k->m; j++)
-        learns |= gp_history_set_of(h, h->n_finished, j, &k->set[j], &k->warp[j]);
-    for (int j = 0; j < k->m && learns; j++) {
-        struct gp_theta theta;
-        chain_theta(h, j, cache, &theta);
-        make_model(h, &k->set[j], &theta, &k->model[j]);
-    }
-    return learns;
-}
-
-static void models_release(struct models *k)
-{
-    for (int j = 0; j < k->m; j++) {
-        gp_set_release(&k->set[j]);
-        warp_release(&k->warp[j]);
-        gp_model_release(&k->model[j]);
-    }
-}
-
 /* --- one objective */
 
 static enum acquisition_kind toss(const struct search *s)
@@ -100,6 +45,28 @@ static enum acquisition_kind toss(const struct search *s)
     if (choice == CHOICE_MIXED)
         return rng_uniform(&r) < 0.5 ? ACQUISITION_LOG_EI : ACQUISITION_BOUND;
     return choice == CHOICE_EI ? ACQUISITION_LOG_EI : ACQUISITION_BOUND;
+}
+
+/* The lowest mean of those trials that may be it: the best few by what was measured. */
+static double lowest_feasible_mean(const struct gp_history *h, struct models *k, const size_t *order)
+{
+    double lowest = INFINITY, point[GP_MAX_DIMS];
+    for (size_t i = 0; i < k->n_feasible && i < INCUMBENTS; i++) {
+        gp_space_encode(h->space, h->finished[order[i]]->x, point);
+        lowest = fmin(lowest, gp_model_mean(&k->model[0], point));
+    }
+    return lowest;
+}
+
+/* A probability can only be weighed against an improvement, and a cost too; before anything is feasible, by a coin what might be comes first. */
+static void aim_within_bounds(const struct gp_history *h, struct models *k, struct acquisition *a)
+{
+    if (a->kind == ACQUISITION_BOUND && (h->search->problem->n_bounds || a->cost))
+        a->kind = ACQUISITION_LOG_EI;
+    if (k->n_feasible || !k->n_bounds)
+        return;
+    a->optimism = toss(h->search) == ACQUISITION_BOUND ? GP_BETA : 0;
+    a->kind = ACQUISITION_FEASIBLE;
 }
 
 /* The best finished points; with a detour those that take it, if there are any. */
@@ -144,10 +111,11 @@ static void plan_detour(const struct gp_history *h, const struct gp_set *set, co
 static void aim_at_best(const struct gp_history *h, struct models *k, struct acquisition *a, struct hunt *hunt, const double **good)
 {
     size_t *order CLEANUP_FREE = x_calloc(h->n_finished + 1, sizeof *order);
-    subset_by_value(&k->set[0], order);
+    subset_by_value(&k->merit, order);
     a->kind = toss(h->search);
-    a->incumbent = gp_model_lowest_mean(&k->model[0]);
-    plan_detour(h, &k->set[0], h->finished[order[0]]->x, hunt);
+    a->incumbent = h->search->problem->n_bounds && k->n_feasible ? lowest_feasible_mean(h, k, order) : gp_model_lowest_mean(&k->model[0]);
+    aim_within_bounds(h, k, a);
+    plan_detour(h, &k->merit, h->finished[order[0]]->x, hunt);
     hunt->n_good = good_points(h, hunt, order, good);
     if (hunt->avoid < 0)
         return;
@@ -160,16 +128,19 @@ static void aim_at_best(const struct gp_history *h, struct models *k, struct acq
 
 /* --- several objectives */
 
-/* What the models expect of all trials, the running ones too: n rows of m. */
-static double *expectations(const struct gp_history *h, struct models *k, size_t *n)
+/* What the models expect of all trials that may be used, the running ones too: n rows of m. */
+static double *expectations(const struct gp_history *h, struct models *k, const struct observation **trial, size_t *n)
 {
-    double *y = array_new((h->n_finished + h->n_pending + 1) * (size_t)k->m), point[GP_MAX_DIMS];
+    double *y = array_new((h->n_finished + h->n_pending + 1) * (size_t)k->n_targets), point[GP_MAX_DIMS];
     *n = 0;
     for (size_t i = 0; i < h->n_finished + h->n_pending; i++) {
         const struct observation *o = i < h->n_finished ? h->finished[i] : h->pending[i - h->n_finished];
+        if (h->search->problem->n_bounds && o->state != OBSERVATION_PENDING && !models_feasible(o))
+            continue;
+        trial[*n] = o;
         gp_space_encode(h->space, o->x, point);
-        for (int j = 0; j < k->m; j++)
-            y[*n * (size_t)k->m + (size_t)j] = gp_model_mean(&k->model[j], point);
+        for (int j = 0; j < k->n_targets; j++)
+            y[*n * (size_t)k->n_targets + (size_t)j] = gp_model_mean(&k->model[j], point);
         ++*n;
     }
     return y;
@@ -191,37 +162,58 @@ static void find_reference(const double *const *y, const size_t *order, const in
 static size_t aim_at_front(const struct gp_history *h, struct models *k, struct acquisition *a, struct hunt *hunt, const double **good)
 {
     size_t n, n_front = 0;
-    double *values CLEANUP_FREE = expectations(h, k, &n), reference[BOXES_MAX_OBJECTIVES];
+    const struct observation **trial CLEANUP_FREE = x_calloc(h->n_finished + h->n_pending + 1, sizeof *trial);
+    double *values CLEANUP_FREE = expectations(h, k, trial, &n), reference[BOXES_MAX_OBJECTIVES];
     const double **y CLEANUP_FREE = x_calloc(n + 1, sizeof *y);
     size_t *order CLEANUP_FREE = x_calloc(n + 1, sizeof *order);
     int *front CLEANUP_FREE = x_calloc(n + 1, sizeof *front);
     for (size_t i = 0; i < n; i++)
-        y[i] = values + i * (size_t)k->m;
-    pareto_sort(y, n, k->m, 1, order, front);
+        y[i] = values + i * (size_t)k->n_targets;
+    pareto_sort(y, n, k->n_targets, 1, order, front);
     while (n_front < n && front[n_front] == 0)
         n_front++;
-    find_reference(y, order, front, n, k->m, reference);
+    find_reference(y, order, front, n, k->n_targets, reference);
     for (size_t i = 0; i < n_front; i++)
-        y[i] = values + order[i] * (size_t)k->m;
+        y[i] = values + order[i] * (size_t)k->n_targets;
     a->kind = ACQUISITION_LOG_EHVI;
-    boxes_init(&a->boxes, y, n_front, k->m, reference);
+    aim_within_bounds(h, k, a);
+    boxes_init(&a->boxes, y, n_front, k->n_targets, reference);
     const struct rng r = rng_new(h->search->seed, RNG_WEIGHT, (uint64_t)h->search->cursor);
     for (size_t i = 0; i < n_front && hunt->n_good < GOOD_POINTS; i++) {
-        size_t at = order[rng_permute(r, n_front, i)];
-        good[hunt->n_good++] = at < h->n_finished ? h->finished[at]->x : h->pending[at - h->n_finished]->x;
+        good[hunt->n_good++] = trial[order[rng_permute(r, n_front, i)]]->x;
     }
-    return n_front;
+    if (hunt->n_good && a->kind != ACQUISITION_FEASIBLE)
+        return n_front;
+    size_t *by_merit CLEANUP_FREE = x_calloc(h->n_finished + 1, sizeof *by_merit);
+    subset_by_value(&k->merit, by_merit);
+    hunt->n_good = good_points(h, hunt, by_merit, good);
+    return 0;
 }
 
 /* --- suggestions */
+
+static double expected_cost(struct models *k, const struct acquisition *a, const double *point)
+{
+    return exp(k->warp[k->n_targets + k->n_bounds].middle + a->cost_scale * gp_model_mean(a->cost, point));
+}
 
 static void describe(const struct gp_history *h, struct models *k, const struct acquisition *a, const struct hunt *hunt, size_t n_front,
                      struct suggestion *out)
 {
     static const char *const how[] = {[ACQUISITION_LOG_EI] = "expected improvement", [ACQUISITION_BOUND] = "confidence bound",
-                                      [ACQUISITION_LOG_EHVI] = "hypervolume improvement"};
+                                      [ACQUISITION_LOG_EHVI] = "hypervolume improvement",
+                                      [ACQUISITION_FEASIBLE] = "search for a feasible point"};
+    struct acquisition plain = *a;
+    plain.optimism = 0;
     (void)snprintf(out->how, sizeof out->how, "%s", how[a->kind]);
+    double point[GP_MAX_DIMS], mean, deviation;
+    gp_space_encode(h->space, out->x, point);
     int at = snprintf(out->note, sizeof out->note, "model of %zu finished and %zu running trials", h->n_finished, h->n_pending);
+    if (a->n_bounds)
+        at += snprintf(out->note + at, sizeof out->note - (size_t)at, "; feasible with a probability of %.2f",
+                       exp(acquisition_log_feasible(&plain, point, NULL, 0, NULL)));
+    if (a->cost)
+        at += snprintf(out->note + at, sizeof out->note - (size_t)at, "; cost expected %.3g", expected_cost(k, a, point));
     if (h->weight) {
         for (int j = 0; j < h->search->problem->n_objectives && at < SUGGESTION_NOTE - 20; j++)
             at += snprintf(out->note + at, sizeof out->note - (size_t)at, "%s%.2f", j ? ", " : "; weights of the objectives ", h->weight[j]);
@@ -232,8 +224,6 @@ static void describe(const struct gp_history *h, struct models *k, const struct 
     else if (hunt->avoid >= 0)
         (void)snprintf(out->note + at, sizeof out->note - (size_t)at, "; little was gained lately, so it looks at other values of parameter %d",
                        hunt->avoid + 1);
-    double point[GP_MAX_DIMS], mean, deviation;
-    gp_space_encode(h->space, out->x, point);
     gp_model_predict(&k->model[0], point, &mean, &deviation, NULL, 0, NULL, NULL);
     out->expected = warp_back(&k->warp[0], mean);
     out->deviation = deviation * k->warp[0].slope;
@@ -246,11 +236,12 @@ static bool ask_model(const struct gp_history *h, const struct seen *seen, void 
     bool found = false;
     if (models_init(k, h, cache)) {
         const double *good[GOOD_POINTS];
-        struct acquisition a = {.model = k->model};
+        struct acquisition a = {.kind = ACQUISITION_LOG_EI};
+        models_aim(k, &a);
         struct hunt hunt = {.space = h->space, .acquisition = &a, .seen = seen, .good = good, .avoid = -1,
                             .seed = rng_mix(s->seed ^ rng_mix((uint64_t)s->cursor))};
         size_t n_front = 0;
-        if (k->m > 1)
+        if (k->n_targets > 1)
             n_front = aim_at_front(h, k, &a, &hunt, good);
         else
             aim_at_best(h, k, &a, &hunt, good);

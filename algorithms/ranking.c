@@ -2,6 +2,8 @@
 #include "ranking.h"
 
 #include "base/mem.h"
+#include "bounds.h"
+#include "math/array.h"
 #include "math/pareto.h"
 
 #include <math.h>
@@ -38,13 +40,53 @@ static void add_state(struct ranking *r, const struct search *s, enum observatio
     }
 }
 
+/* --- those that exceed a bound */
+
+struct exceeding {
+    const struct observation *o;
+    double violation;
+};
+
+static int by_violation(const void *a, const void *b)
+{
+    const struct exceeding *x = a, *y = b;
+    if (x->violation > y->violation || x->violation < y->violation)
+        return x->violation > y->violation ? 1 : -1;
+    return (x->o->number > y->o->number) - (x->o->number < y->o->number);
+}
+
+static void add_exceeding(struct ranking *r, const struct search *s)
+{
+    double *scale CLEANUP_FREE = array_new((size_t)s->problem->n_bounds);
+    struct exceeding *found CLEANUP_FREE = x_calloc(s->n_history + 1, sizeof *found);
+    size_t n = 0;
+    bounds_scale(s->problem, s->history, s->n_history, scale);
+    for (size_t i = 0; i < s->n_history; i++) {
+        const struct observation *o = &s->history[i];
+        if (o->state == OBSERVATION_INFEASIBLE && observation_valued(o, s->problem->n_objectives))
+            found[n++] = (struct exceeding){o, bounds_violation(s->problem, o, scale)};
+    }
+    qsort(found, n, sizeof *found, by_violation);
+    int front = r->n ? r->front[r->n - 1] : -1;
+    for (size_t i = 0; i < n; i++) {
+        front += !i || found[i].violation > found[i - 1].violation;
+        r->front[r->n] = front;
+        r->best[r->n++] = found[i].o;
+        if (isfinite(found[i].violation))
+            r->n_telling = r->n;
+    }
+}
+
 void ranking_init(struct ranking *r, const struct search *s, size_t enough)
 {
     *r = (struct ranking){.best = x_calloc(s->n_history + 1, sizeof *r->best), .front = x_calloc(s->n_history + 1, sizeof *r->front)};
     add_state(r, s, OBSERVATION_DONE, enough);
     add_state(r, s, OBSERVATION_PRUNED, enough);
-    r->n_good = r->n;
-    add_state(r, s, OBSERVATION_INFEASIBLE, enough);
+    r->n_good = r->n_telling = r->n;
+    if (s->problem->n_bounds)
+        add_exceeding(r, s);
+    else
+        add_state(r, s, OBSERVATION_INFEASIBLE, enough);
     r->n_valued = r->n;
     int last = r->n ? r->front[r->n - 1] + 1 : 0;
     for (size_t i = 0; i < s->n_history; i++) {

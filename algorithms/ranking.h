@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A history in order of merit, for the searches that only compare: completed trials by value (by front and crowding if there are several
- * objectives), then those stopped early, those that may not be used, and those without a value. */
+ * objectives), then those stopped early, those that may not be used, and those without a value. Under outcome constraints those that may not
+ * be used stand by how far they are from it, and then teach where to look (Deb 2000). */
 #ifndef HONE_RANKING_H
 #define HONE_RANKING_H
 
@@ -11,6 +12,7 @@ struct ranking {
     int *front;                      /* of each, rising: equal ones are as good */
     size_t n;
     size_t n_good;   /* of them completed or stopped early, with a value: the first ones */
+    size_t n_telling; /* those, and the ones that are known to exceed a bound, and by how much */
     size_t n_valued; /* with a value: the first ones */
 };
 

@@ -41,6 +41,8 @@ enum err algorithm_accept(const struct algorithm *a, const struct problem *p, co
 {
     if (p->n_dims < 1 || p->n_objectives < 1)
         return err_set(error, ERR_INVALID, NULL, "a problem has at least one parameter and one objective");
+    if (p->n_bounds < 0 || p->n_bounds > MAX_BOUNDS)
+        return err_set(error, ERR_INVALID, NULL, "a problem has at most %d bounds on outcomes, here are %d", MAX_BOUNDS, p->n_bounds);
     if (a->max_dims && p->n_dims > a->max_dims)
         return err_set(error, ERR_INVALID, NULL, "algorithm %s takes at most %d parameters, here are %d", a->name, a->max_dims, p->n_dims);
     if (a->max_objectives && p->n_objectives > a->max_objectives)

@@ -42,7 +42,7 @@ static size_t count_below(const struct search *s, const struct ranking *r)
 {
     size_t n = (size_t)ceil(settings_get(s->settings, "gamma") * (double)r->n);
     n = n < MOST_BELOW ? n : MOST_BELOW;
-    return n < r->n_good ? n : r->n_good;
+    return n < r->n_telling ? n : r->n_telling;
 }
 
 static void sides_init(struct sides *z, const struct search *s, const struct ranking *r)

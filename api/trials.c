@@ -2,6 +2,7 @@
 /* Trials: lists, one with its attempts, the leaderboard and the optimal ones. */
 #include "handlers.h"
 #include "pareto.h"
+#include "ranking.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -111,6 +112,40 @@ static void member(struct buf *b, const char *name, const json_t *objective)
     text_json(b, json_object_get(objective, name));
 }
 
+static bool has_outcome_constraints(const struct experiment *e)
+{
+    json_t *document = experiment_document(e);
+    bool has = json_array_size(json_object_get(document, "outcome_constraints")) > 0;
+    json_decref(document);
+    return has;
+}
+
+/* After the trials that may be used, those that miss the outcome constraints by the least: their state says so. */
+static enum err add_nearly_feasible(struct db *db, const struct experiment *e, int64_t room, struct rows *rows, struct error *error)
+{
+    struct core_view *view;
+    struct ranking ranking;
+    if (room <= 0 || !e->counts[TRIAL_INFEASIBLE] || !has_outcome_constraints(e))
+        return OK;
+    enum err err = core_view_open(db, e, &view, error);
+    if (err)
+        return err;
+    struct search s = {.problem = core_view_problem(view)};
+    s.history = core_view_history(view, &s.n_history);
+    ranking_init(&ranking, &s, 1);
+    for (size_t i = ranking.n_good; i < ranking.n_telling && room-- > 0 && !err; i++) {
+        struct trial *t;
+        err = trial_get(db, e->id, ranking.best[i]->number, &t, error);
+        if (err)
+            break;
+        (void)add_trial(rows, t);
+        trial_free(t);
+    }
+    ranking_release(&ranking);
+    core_view_close(view);
+    return err;
+}
+
 enum err handle_leaderboard(struct request *r, struct error *error)
 {
     struct db *db;
@@ -127,6 +162,8 @@ enum err handle_leaderboard(struct request *r, struct error *error)
     buf_adds(&rows.b, "{\"trials\":[");
     if (!err)
         err = trial_leaderboard(db, e->id, limit, add_trial, &rows, error);
+    if (!err)
+        err = add_nearly_feasible(db, e, limit - (int64_t)rows.n, &rows, error);
     if (!err) {
         json_t *objectives = objectives_of(e);
         buf_adds(&rows.b, "]");

@@ -95,7 +95,7 @@ void walk_init(struct walk *w, const struct walk_plan *plan, const struct observ
     const struct search earlier = {.problem = plan->problem, .history = history, .n_history = n_earlier};
     struct ranking r;
     ranking_init(&r, &earlier, MOST_GOOD);
-    size_t n_good = (r.n_good + 9) / 10;
+    size_t n_good = (r.n_telling + 9) / 10;
     if (n_good) {
         begin_warm(w, r.best, n_good < MOST_GOOD ? n_good : MOST_GOOD);
     } else {
@@ -207,11 +207,11 @@ static void learn_numbers(struct walk *w, const struct observation *const *best,
 /* A generation without a value teaches nothing. */
 static void learn(struct walk *w, const struct ranking *r)
 {
-    if (r->n_good == 0)
+    if (r->n_telling == 0)
         return;
-    learn_numbers(w, r->best, r->n_good, r->n);
+    learn_numbers(w, r->best, r->n_telling, r->n);
     for (size_t k = 0; k < w->n_categorical; k++)
-        learn_chances(w, k, r->best, r->n_good, r->n);
+        learn_chances(w, k, r->best, r->n_telling, r->n);
 }
 
 static void end_generation(struct walk *w, const struct observation *block, size_t n)

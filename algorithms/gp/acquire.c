@@ -102,7 +102,7 @@ static double value_of(const struct acquisition *a, const struct belief *b, stru
     return GP_BETA * b->deviation - b->mean;
 }
 
-double acquisition_at(const struct acquisition *a, const double *point, const size_t *which, size_t n_which, double *gradient)
+static double log_improvement(const struct acquisition *a, const double *point, const size_t *which, size_t n_which, double *gradient)
 {
     struct belief belief[BOXES_MAX_OBJECTIVES];
     struct pull pull;
@@ -112,12 +112,45 @@ double acquisition_at(const struct acquisition *a, const double *point, const si
         gp_model_predict(&a->model[j], point, &b->mean, &b->deviation, which, n_which, gradient ? b->d_mean : NULL, b->d_deviation);
     }
     double value = value_of(a, belief, &pull);
-    for (size_t q = 0; gradient && q < n_which; q++) {
-        gradient[q] = 0;
+    for (size_t q = 0; gradient && q < n_which; q++)
         for (int j = 0; j < m; j++)
             gradient[q] += pull.by_mean[j] * belief[j].d_mean[q] + pull.by_deviation[j] * belief[j].d_deviation[q];
-    }
     return value;
+}
+
+double acquisition_log_feasible(const struct acquisition *a, const double *point, const size_t *which, size_t n_which, double *gradient)
+{
+    double sum = 0;
+    for (int j = 0; j < a->n_bounds; j++) {
+        struct belief b;
+        double slope;
+        gp_model_predict(&a->bound[j], point, &b.mean, &b.deviation, which, n_which, gradient ? b.d_mean : NULL, b.d_deviation);
+        const double z = (a->limit[j] - b.mean) / b.deviation;
+        sum += normal_log_cdf(z + a->optimism, &slope);
+        for (size_t q = 0; gradient && q < n_which; q++)
+            gradient[q] -= slope * (b.d_mean[q] + z * b.d_deviation[q]) / b.deviation;
+    }
+    return sum;
+}
+
+static double log_cost(const struct acquisition *a, const double *point, const size_t *which, size_t n_which, double *gradient)
+{
+    struct belief b;
+    gp_model_predict(a->cost, point, &b.mean, &b.deviation, which, n_which, gradient ? b.d_mean : NULL, b.d_deviation);
+    for (size_t q = 0; gradient && q < n_which; q++)
+        gradient[q] -= a->cost_scale * b.d_mean[q];
+    return a->cost_scale * b.mean;
+}
+
+double acquisition_at(const struct acquisition *a, const double *point, const size_t *which, size_t n_which, double *gradient)
+{
+    double value = 0;
+    for (size_t q = 0; gradient && q < n_which; q++)
+        gradient[q] = 0;
+    if (a->kind != ACQUISITION_FEASIBLE)
+        value = log_improvement(a, point, which, n_which, gradient);
+    value += acquisition_log_feasible(a, point, which, n_which, gradient);
+    return a->cost ? value - log_cost(a, point, which, n_which, gradient) : value;
 }
 
 /* A point under way. `raw` has a coordinate for inactive dimensions too, so that one that wakes up has a value that was drawn. */

@@ -14,6 +14,7 @@ enum acquisition_kind {
     ACQUISITION_LOG_EI, /* ln of the expected improvement on `incumbent` (Ament et al. 2023) */
     ACQUISITION_BOUND,  /* GP_BETA deviations - mean: the lower confidence bound, negated (Srinivas et al. 2010) */
     ACQUISITION_LOG_EHVI, /* ln of the expected improvement of the hypervolume (Emmerich 2005), of two or three objectives */
+    ACQUISITION_FEASIBLE, /* 0: the bounds alone count, as nothing is known that meets them */
 };
 
 struct acquisition {
@@ -21,10 +22,19 @@ struct acquisition {
     struct gp_model *model; /* one; for the hypervolume, one an objective */
     double incumbent;
     struct boxes boxes;     /* for the hypervolume: what the front leaves */
+    struct gp_model *bound; /* of outcome constraints; ln of the probability that all are met is added (Schonlau 1997, Gardner et al. 2014) */
+    double limit[MAX_BOUNDS]; /* what each model must not be above */
+    int n_bounds;
+    double optimism;        /* deviations by which each bound is taken to be easier */
+    struct gp_model *cost;  /* of the logarithm of the cost, which is subtracted: improvement per cost (Snoek et al. 2012); NULL = none */
+    double cost_scale;      /* what 1 of the model is */
 };
 
 /* The value at a point, to be maximised; the gradient in the dimensions `which` unless it is NULL. */
 double acquisition_at(const struct acquisition *a, const double *point, const size_t *which, size_t n_which, double *gradient);
+
+/* ln of the probability that a point meets all bounds; the gradient, unless it is NULL, is added to. */
+double acquisition_log_feasible(const struct acquisition *a, const double *point, const size_t *which, size_t n_which, double *gradient);
 
 struct hunt {
     const struct gp_space *space;

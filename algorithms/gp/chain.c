@@ -4,13 +4,12 @@
 #include "base/mem.h"
 #include "gp/fit.h"
 #include "gp/subset.h"
-#include "math/boxes.h"
 
 #include <string.h>
 
 #define CHAIN_START 16
 #define LINKS 6       /* 16, 32, 64, 128, 256, and the last one */
-#define FITS (LINKS * BOXES_MAX_OBJECTIVES)
+#define FITS (LINKS * GP_MAX_OUTPUTS)
 #define FIT_ROWS 256  /* of more, the hyperparameters come from a subset */
 
 /* Fits that were made, each under a hash of what it was made from. */
@@ -66,12 +65,12 @@ static void fit_set(const struct gp_history *h, const struct gp_set *set, size_t
     memo->key[link] = key;
 }
 
-static void fit_first(const struct gp_history *h, int objective, size_t m, const struct gp_theta *previous, void **cache, int link,
+static void fit_first(const struct gp_history *h, int output, size_t m, const struct gp_theta *previous, void **cache, int link,
                       struct gp_theta *theta)
 {
     struct gp_set set, part;
     struct warp warp;
-    if (!gp_history_set_of(h, m, objective, &set, &warp))
+    if (!gp_history_set_of(h, m, output, &set, &warp))
         gp_fit_centre(&set, theta);
     else if (m <= FIT_ROWS)
         fit_set(h, &set, m, previous, cache, link, theta);
@@ -92,16 +91,16 @@ static size_t fitted_to(size_t n)
     return n - n % every;
 }
 
-void chain_theta(const struct gp_history *h, int objective, void **cache, struct gp_theta *theta)
+void chain_theta(const struct gp_history *h, int output, void **cache, struct gp_theta *theta)
 {
     const size_t last = fitted_to(h->n_finished);
     struct gp_theta previous;
     bool has_previous = false;
-    int link = objective * LINKS;
+    int link = output * LINKS;
     for (size_t m = CHAIN_START; m < last && m <= FIT_ROWS; m *= 2) {
-        fit_first(h, objective, m, has_previous ? &previous : NULL, cache, link++, theta);
+        fit_first(h, output, m, has_previous ? &previous : NULL, cache, link++, theta);
         previous = *theta;
         has_previous = true;
     }
-    fit_first(h, objective, last, has_previous ? &previous : NULL, cache, objective * LINKS + LINKS - 1, theta);
+    fit_first(h, output, last, has_previous ? &previous : NULL, cache, output * LINKS + LINKS - 1, theta);
 }

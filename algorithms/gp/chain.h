@@ -7,8 +7,8 @@
 
 #include "gp/history.h"
 
-/* For an objective of the history. `cache`: the slot that an algorithm is given, NULL = none. */
-void chain_theta(const struct gp_history *h, int objective, void **cache, struct gp_theta *theta);
+/* For an output of the history. `cache`: the slot that an algorithm is given, NULL = none. */
+void chain_theta(const struct gp_history *h, int output, void **cache, struct gp_theta *theta);
 void chain_free(void *cache);
 
 #endif

@@ -2,8 +2,8 @@
 #include "gp/history.h"
 
 #include "base/mem.h"
+#include "bounds.h"
 #include "math/array.h"
-#include "math/boxes.h"
 #include "math/rng.h"
 
 #include <math.h>
@@ -19,9 +19,11 @@ static bool all_finite(const struct observation *o, int n_objectives)
     return true;
 }
 
-static bool has_value(const struct observation *o, int n_objectives)
+/* A trial that exceeds a bound is as good a sample of the objectives as any; one that a user calls infeasible is to be kept away from. */
+static bool has_value(const struct observation *o, const struct problem *p)
 {
-    return (o->state == OBSERVATION_DONE || o->state == OBSERVATION_PRUNED) && all_finite(o, n_objectives);
+    bool counts = o->state == OBSERVATION_DONE || o->state == OBSERVATION_PRUNED || (o->state == OBSERVATION_INFEASIBLE && bounds_known(p, o));
+    return counts && all_finite(o, p->n_objectives);
 }
 
 /* A point drawn evenly from the simplex, new with every suggestion: the front is reached from all sides (Knowles 2006). */
@@ -48,11 +50,13 @@ void gp_history_init(struct gp_history *h, const struct search *s, const struct 
             h->pending[h->n_pending++] = o;
         else {
             h->finished[h->n_finished++] = o;
-            h->n_valued += has_value(o, s->problem->n_objectives);
+            h->n_valued += has_value(o, s->problem);
         }
     }
     if (s->problem->n_objectives > BOXES_MAX_OBJECTIVES)
         h->weight = draw_weights(s);
+    h->n_targets = h->weight ? 1 : s->problem->n_objectives;
+    h->n_outputs = h->n_targets + s->problem->n_bounds + s->problem->has_cost;
 }
 
 void gp_history_release(struct gp_history *h)
@@ -68,7 +72,7 @@ static void scalarize_one(const struct gp_history *h, size_t m, int j, double *l
     double *y = array_new(m);
     size_t n = 0;
     for (size_t i = 0; i < m; i++)
-        if (has_value(h->finished[i], h->search->problem->n_objectives))
+        if (has_value(h->finished[i], h->search->problem))
             y[n++] = h->finished[i]->y[j];
     struct warp w = {0};
     if (n && warp_fit(&w, y, n)) {
@@ -89,7 +93,7 @@ static size_t values(const struct gp_history *h, size_t m, int objective, double
     const int n_objectives = h->search->problem->n_objectives;
     size_t n = 0;
     for (size_t i = 0; i < m; i++)
-        if (has_value(h->finished[i], n_objectives))
+        if (has_value(h->finished[i], h->search->problem))
             value[n++] = h->finished[i]->y[objective];
     if (!h->weight)
         return n;
@@ -113,20 +117,19 @@ static int by_value(const void *a, const void *b)
  * worse than most, so it counts as the median of the completed ones at best. */
 static void hold_pruned(const struct gp_history *h, size_t m, double *value)
 {
-    const int n_objectives = h->search->problem->n_objectives;
     double *done = array_new(m);
     size_t n = 0, at = 0;
     for (size_t i = 0; i < m; i++) {
-        if (!has_value(h->finished[i], n_objectives))
+        if (!has_value(h->finished[i], h->search->problem))
             continue;
-        if (h->finished[i]->state == OBSERVATION_DONE)
+        if (h->finished[i]->state != OBSERVATION_PRUNED)
             done[n++] = value[at];
         at++;
     }
     qsort(done, n, sizeof *done, by_value);
     at = 0;
     for (size_t i = 0; n && i < m; i++) {
-        if (!has_value(h->finished[i], n_objectives))
+        if (!has_value(h->finished[i], h->search->problem))
             continue;
         if (h->finished[i]->state == OBSERVATION_PRUNED)
             value[at] = fmax(value[at], done[n / 2]);
@@ -144,24 +147,93 @@ static double known_variance(const struct gp_history *h, const struct observatio
     return se * se;
 }
 
-bool gp_history_set_of(const struct gp_history *h, size_t m, int objective, struct gp_set *set, struct warp *warp)
+/* --- outcome constraints and cost */
+
+#define UNKNOWN 1e3 /* variance of a row that says nothing */
+
+/* ln(1 + size), with the sign: what is far from the bound need not be foretold exactly, near it the scale is that of the values. */
+static double squeeze(double excess, double scale)
 {
-    double *value = array_new(m + 1), point[GP_MAX_DIMS];
+    return copysign(log1p(fabs(excess) / scale), excess);
+}
+
+/* A configuration that fails is taken to exceed as much as any: nothing else keeps the search from it. */
+static size_t excesses(const struct gp_history *h, size_t m, int bound, double *value)
+{
+    double scale[MAX_BOUNDS], worst = -INFINITY;
+    size_t n = 0;
+    bounds_scale_of(h->search->problem, h->finished, m, scale);
+    for (size_t i = 0; i < m; i++) {
+        const struct observation *o = h->finished[i];
+        value[i] = o->excess && isfinite(o->excess[bound]) && o->state != OBSERVATION_FAILED ? squeeze(o->excess[bound], scale[bound]) : NAN;
+        if (isnan(value[i]))
+            continue;
+        worst = fmax(worst, value[i]);
+        n++;
+    }
+    for (size_t i = 0; n && i < m; i++)
+        if (isnan(value[i]) && h->finished[i]->state != OBSERVATION_PRUNED)
+            value[i] = worst;
+    return n;
+}
+
+/* What a whole trial costs: one that was stopped or failed had another end. */
+static size_t costs(const struct gp_history *h, size_t m, double *value)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m; i++) {
+        const struct observation *o = h->finished[i];
+        bool whole = o->state == OBSERVATION_DONE || (o->state == OBSERVATION_INFEASIBLE && bounds_known(h->search->problem, o));
+        value[i] = whole && o->cost > 0 && isfinite(o->cost) ? log(o->cost) : NAN;
+        n += isnan(value[i]) ? 0 : 1;
+    }
+    return n;
+}
+
+static bool linear_set_of(const struct gp_history *h, size_t m, int output, struct gp_set *set, struct warp *warp)
+{
+    double *value CLEANUP_FREE = array_new(m + 1), *known CLEANUP_FREE = array_new(m + 1), point[GP_MAX_DIMS];
+    const int bound = output - h->n_targets;
+    size_t n = bound < h->search->problem->n_bounds ? excesses(h, m, bound, value) : costs(h, m, value), at = 0;
+    for (size_t i = 0; i < m; i++)
+        if (!isnan(value[i]))
+            known[at++] = value[i];
+    bool learns = warp_fit_linear(warp, known, at) && n >= MIN_VALUES;
+    at = 0;
+    for (size_t i = 0; i < m; i++) {
+        gp_space_encode(h->space, h->finished[i]->x, point);
+        if (isnan(value[i]))
+            gp_set_add(set, point, 0, UNKNOWN);
+        else
+            gp_set_add(set, point, known[at++], 0);
+    }
+    return learns;
+}
+
+/* --- all outputs */
+
+static bool warped_set_of(const struct gp_history *h, size_t m, int objective, struct gp_set *set, struct warp *warp)
+{
+    double *value CLEANUP_FREE = array_new(m + 1), point[GP_MAX_DIMS];
     size_t n = values(h, m, objective, value), at = 0;
     hold_pruned(h, m, value);
     *warp = (struct warp){0};
     bool learns = n > 0 && warp_fit(warp, value, n) && n >= MIN_VALUES;
-    gp_set_init(set, h->space, m + 1);
     for (size_t i = 0; i < m; i++) {
         const struct observation *o = h->finished[i];
         gp_space_encode(h->space, o->x, point);
-        if (has_value(o, h->search->problem->n_objectives))
+        if (has_value(o, h->search->problem))
             gp_set_add(set, point, value[at++], known_variance(h, o, warp));
         else
             gp_set_add(set, point, n ? warp->to[n - 1] : 0, 0);
     }
-    free(value);
     return learns;
+}
+
+bool gp_history_set_of(const struct gp_history *h, size_t m, int output, struct gp_set *set, struct warp *warp)
+{
+    gp_set_init(set, h->space, m + 1);
+    return output < h->n_targets ? warped_set_of(h, m, output, set, warp) : linear_set_of(h, m, output, set, warp);
 }
 
 bool gp_history_set(const struct gp_history *h, size_t m, struct gp_set *set, struct warp *warp)

@@ -27,6 +27,18 @@ static double mills(double a)
     return 1 / (a + f);
 }
 
+double normal_log_cdf(double z, double *slope)
+{
+    if (z > -5) {
+        double cdf = normal_cdf(z);
+        *slope = normal_pdf(z) / cdf;
+        return log(cdf);
+    }
+    double r = mills(-z);
+    *slope = 1 / r;
+    return -z * z / 2 - LN_SQRT_2PI + log(r);
+}
+
 double normal_log_h(double z, double *slope)
 {
     double ratio, value;

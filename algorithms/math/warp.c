@@ -89,6 +89,15 @@ bool warp_fit(struct warp *w, double *y, size_t n)
     return sd > 0;
 }
 
+bool warp_fit_linear(struct warp *w, double *y, size_t n)
+{
+    double mean = 0;
+    for (size_t i = 0; i < n; i++)
+        mean += y[i] / (double)n;
+    *w = (struct warp){.slope = standardize(y, n), .middle = mean};
+    return w->slope > 1e-13 * fabs(mean);
+}
+
 void warp_release(struct warp *w)
 {
     free(w->from);

@@ -11,10 +11,15 @@ struct warp {
     size_t n;
     double *from, *to; /* the values in order, and what they became */
     double slope;      /* d from / d to in the better half */
+    double middle;     /* what became 0; of a linear one */
 };
 
 /* Warps y (n finite values, smaller is better) in place; w remembers how. False if all are equal (y is all 0 then). */
 bool warp_fit(struct warp *w, double *y, size_t n);
+
+/* The same without the ranks: mean 0 and standard deviation 1, by middle and slope alone (from and to are NULL). */
+bool warp_fit_linear(struct warp *w, double *y, size_t n);
+
 void warp_release(struct warp *w);
 
 double warp_back(const struct warp *w, double warped); /* a warped value as the user's: linear between what was seen */

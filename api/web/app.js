@@ -153,7 +153,7 @@ function experimentView(project, experiment) {
             const c = columns.columns;
             chart.replaceChildren(history(c.number.map((n, i) => ({ number: n, state: c.state[i], objective: c.objective[i] })).sort((a, b) => a.number - b.number), top.direction));
             const own = e.spec && e.spec.run; // only trials that the service runs have logs here
-            fill(board.body, top.trials.map((t) => ['#' + t.number, number(t.objective), { text: params(t.params), long: true }, own ? log(t.number) : '']));
+            fill(board.body, top.trials.map((t) => ['#' + t.number, t.state === 'INFEASIBLE' ? `${number(t.objective)} (infeasible)` : number(t.objective), { text: params(t.params), long: true }, own ? log(t.number) : '']));
             fill(latest.body, recent.trials.map((t) => ['#' + t.number, t.reason ? `${t.state}: ${t.reason}` : t.state, number(t.objective),
                 { text: (t.message || '').split('\n')[0], long: true }, own && t.attempt ? log(t.number) : '']));
             return e.revision;

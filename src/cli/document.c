@@ -142,12 +142,17 @@ static void add_texts(json_t *d, const struct args *args)
         if (args_has(args, plain[i]))
             (void)json_object_set_new(d, plain[i], json_string(args_text(args, plain[i])));
     const char *text;
-    json_t *constraints = json_array();
-    for (size_t i = 0; (text = args_nth(args, "constraint", i)); i++)
-        (void)json_array_append_new(constraints, json_string(text));
-    if (json_array_size(constraints))
-        (void)json_object_set(d, "constraints", constraints);
-    json_decref(constraints);
+    static const struct {
+        const char *flag, *member;
+    } lists[] = {{"constraint", "constraints"}, {"bound", "outcome_constraints"}};
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+        json_t *list = json_array();
+        for (size_t i = 0; (text = args_nth(args, lists[k].flag, i)); i++)
+            (void)json_array_append_new(list, json_string(text));
+        if (json_array_size(list))
+            (void)json_object_set(d, lists[k].member, list);
+        json_decref(list);
+    }
 }
 
 static void add_limits(json_t *d, const struct args *args)

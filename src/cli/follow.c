@@ -19,6 +19,21 @@ const struct column leaderboard_columns[] = {
     {"TRIAL", "number", false}, {"STATE", "state", true}, {"OBJECTIVE", "objective", false},
     {"", "params.*", false},    {NULL, NULL, false},
 };
+static const struct column infeasible_columns[] = {
+    {"TRIAL", "number", false}, {"STATE", "state", false}, {"OBJECTIVE", "objective", false},
+    {"", "params.*", false},    {NULL, NULL, false},
+};
+
+/* The state is shown when it matters: some trials of the board may not be used. */
+const struct column *board_columns(const json_t *rows)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const char *state = json_string_value(json_object_get(json_array_get(rows, i), "state"));
+        if (state && strcmp(state, "SUCCEEDED") != 0)
+            return infeasible_columns;
+    }
+    return leaderboard_columns;
+}
 
 enum err leaderboard(struct cli *cli, const char *experiment, int limit, json_t **out, struct error *error)
 {
@@ -54,7 +69,7 @@ static void show_board(struct cli *cli, const char *experiment)
     if (leaderboard(cli, experiment, BOARD_ROWS, &rows, NULL))
         return; /* the next round tries again */
     (void)fputs("\033[H\033[2J", stdout);
-    output_rows(cli, OUT_TABLE, leaderboard_columns, "number", rows);
+    output_rows(cli, OUT_TABLE, board_columns(rows), "number", rows);
     (void)putchar('\n');
     (void)fflush(stdout);
     json_decref(rows);
@@ -145,7 +160,7 @@ enum err show_result(struct cli *cli, json_t *experiment, enum output_format for
     if (rc)
         return rc;
     if (json_array_size(rows))
-        output_rows(cli, format, leaderboard_columns, "number", rows);
+        output_rows(cli, format, board_columns(rows), "number", rows);
     json_decref(rows);
     return OK;
 }

@@ -26,5 +26,6 @@ enum err show_result(struct cli *cli, json_t *experiment, enum output_format for
 
 enum err leaderboard(struct cli *cli, const char *experiment, int limit, json_t **out, struct error *error);
 extern const struct column leaderboard_columns[];
+const struct column *board_columns(const json_t *rows); /* those, with the state if some trials of the board may not be used */
 
 #endif

@@ -318,7 +318,7 @@ static enum err describe_experiment(struct cli *cli, enum output_format format, 
         return rc;
     if (json_array_size(rows)) {
         (void)putchar('\n');
-        output_rows(cli, format, leaderboard_columns, "number", rows);
+        output_rows(cli, format, board_columns(rows), "number", rows);
     }
     json_decref(rows);
     return OK;

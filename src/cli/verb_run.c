@@ -35,6 +35,7 @@ const struct option_row options_tune[] = {
     {"metrics", 0, OPT_TEXT, "FROM", "where the metrics are: stdout (otherwise), stderr or file:PATH, as name=value or JSON lines"},
     {"stopping", 0, OPT_TEXT, "NAME", "rule that stops bad trials (`hone get stoppers`)"},
     {"constraint", 0, OPT_MANY, "EXPR", "what parameters must satisfy, such as 'lr * bs < 1'"},
+    {"bound", 0, OPT_MANY, "EXPR", "what a trial's metrics must satisfy, such as 'latency <= 50'"},
     {"timeout", 0, OPT_DURATION, "TIME", "end the experiment after this"},
     {"trial-timeout", 0, OPT_DURATION, "TIME", "end a trial after this"},
     {"retries", 0, OPT_INT, "N", "run a failed trial again so often"},

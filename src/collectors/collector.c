@@ -25,9 +25,8 @@ const struct collector *collector_open(const struct spec *spec, void **parser)
 {
     const json_t *config = json_object_get(spec->run, "metrics");
     const char *format = json_string_value(json_object_get(config, "format"));
-    const char *metrics[SPEC_MAX_OBJECTIVES + 1] = {0};
-    for (size_t i = 0; i < spec->n_objectives; i++)
-        metrics[i] = spec->objectives[i].metric;
+    const char *metrics[SPEC_MAX_WANTED + 1] = {0};
+    memcpy(metrics, spec->wanted, spec->n_wanted * sizeof *metrics);
     const struct collector *c = collector_find(format ? format : "auto");
     struct problems problems = {0};
     *parser = c ? c->open(config, metrics, &problems) : NULL;

@@ -243,8 +243,8 @@ static enum err finished(const struct command *command, const struct about *a, s
 static enum err check_complete(struct core *c, const struct about *a, const json_t *metrics, struct error *error)
 {
     const struct spec *spec = a->l->plan->spec;
-    for (size_t i = 0; i < spec->n_objectives; i++) {
-        const char *metric = spec->objectives[i].metric;
+    for (size_t i = 0; i < spec->n_wanted; i++) {
+        const char *metric = spec->wanted[i];
         struct measurement_summary m = {0};
         enum err err = json_object_get(metrics, metric) ? OK : measurement_summarise(c->db, a->t->row->id, a->t->row->attempt, metric, &m, error);
         if (err)
@@ -287,7 +287,7 @@ enum err apply_trial_complete(struct core *c, struct command *command, enum appl
     struct about a = {0};
     enum err err = worker_speaks(c, command, &a, error);
     const json_t *metrics = json_object_get(command->body, "metrics");
-    if (!err && !a.t && !already(&a, TRIAL_SUCCEEDED) && !already(&a, TRIAL_PRUNED) && !already(&a, TRIAL_CANCELLED))
+    if (!err && !a.t && !already(&a, TRIAL_SUCCEEDED) && !already(&a, TRIAL_INFEASIBLE) && !already(&a, TRIAL_PRUNED) && !already(&a, TRIAL_CANCELLED))
         err = finished(command, &a, error);
     if (!err && a.t) {
         err = check_metrics(a.l->plan->spec, metrics, error);
@@ -392,16 +392,11 @@ static enum err import(struct core *c, struct live *l, struct live_trial *t, con
 {
     if (state != TRIAL_SUCCEEDED)
         return trial_end(c, l, t, (enum trial_state)state, "IMPORTED", "", error);
-    for (size_t i = 0; i < l->plan->spec->n_objectives; i++)
-        if (!json_object_get(metrics, l->plan->spec->objectives[i].metric))
-            return err_set(error, ERR_INVALID, "METRICS_MISSING", "metrics.%s is needed for a finished trial", l->plan->spec->objectives[i].metric);
     t->row->replicate = l->plan->spec->replicates - 1; /* what is told is the whole of it */
     char *text CLEANUP_FREE = json_text(metrics);
     set_text(&t->row->metrics, text);
     (void)number_from_json(json_object_get(metrics, l->plan->spec->objectives[0].metric), &t->row->objective);
-    if (!isfinite(t->row->objective))
-        return trial_end(c, l, t, TRIAL_FAILED, "OBJECTIVE_NAN", "the objective is not a finite number", error);
-    return trial_end(c, l, t, TRIAL_SUCCEEDED, "", "", error);
+    return trial_judge(c, l, t, metrics, NULL, error);
 }
 
 enum err apply_trial_create(struct core *c, struct command *command, enum applied *how, struct error *error)
@@ -427,9 +422,9 @@ enum err apply_trial_create(struct core *c, struct command *command, enum applie
         return refuse_problems(command, &problems, error);
     err = check_metrics(l->plan->spec, metrics, error);
     if (!err && state == TRIAL_SUCCEEDED)
-        for (size_t i = 0; i < l->plan->spec->n_objectives && !err; i++)
-            if (!json_object_get(metrics, l->plan->spec->objectives[i].metric))
-                err = err_set(error, ERR_INVALID, "METRICS_MISSING", "metrics.%s is needed for a finished trial", l->plan->spec->objectives[i].metric);
+        for (size_t i = 0; i < l->plan->spec->n_wanted && !err; i++)
+            if (!json_object_get(metrics, l->plan->spec->wanted[i]))
+                err = err_set(error, ERR_INVALID, "METRICS_MISSING", "metrics.%s is needed for a finished trial", l->plan->spec->wanted[i]);
     if (err)
         return err;
     struct new_trial fresh = {.params = params, .x = x, .state = TRIAL_QUEUED, .origin = json_pack("{s:s, s:s}", "by", "user", "how", state == TRIAL_QUEUED ? "enqueued" : "imported")};

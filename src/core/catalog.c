@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <string.h>
 
 #define MAX_ENTRIES 64
 
@@ -34,9 +35,8 @@ static void check_metrics(const struct spec *spec, struct problems *problems)
     const json_t *config = json_object_get(spec->run, "metrics");
     const char *format = json_string_value(json_object_get(config, "format"));
     const struct collector *collector = collector_find(format ? format : "auto");
-    const char *metrics[SPEC_MAX_OBJECTIVES + 1] = {0};
-    for (size_t i = 0; i < spec->n_objectives; i++)
-        metrics[i] = spec->objectives[i].metric;
+    const char *metrics[SPEC_MAX_WANTED + 1] = {0};
+    memcpy(metrics, spec->wanted, spec->n_wanted * sizeof *metrics);
     void *parser = collector ? collector->open(config, metrics, problems) : NULL;
     if (parser)
         collector->close(parser);

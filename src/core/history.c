@@ -21,11 +21,11 @@ static enum observation_state observed(enum trial_state s)
     }
 }
 
-/* Values of the objectives, smaller is better. */
-static void read_objectives(const struct spec *spec, const struct trial *t, double *y)
+/* Values of the objectives, smaller is better, and by how much the outcome constraints are exceeded. */
+static void read_values(const struct spec *spec, const struct trial *t, double *y, double *excess, double *cost)
 {
     y[0] = objective_rank(&spec->objectives[0], t->objective);
-    if (spec->n_objectives == 1)
+    if (spec->n_objectives == 1 && !spec->n_outcomes && !spec->cost_metric)
         return;
     json_t *metrics = json_loads(t->metrics, 0, NULL);
     for (size_t i = 1; i < spec->n_objectives; i++) {
@@ -33,7 +33,20 @@ static void read_objectives(const struct spec *spec, const struct trial *t, doub
         if (number_from_json(json_object_get(metrics, spec->objectives[i].metric), &y[i]))
             y[i] = objective_rank(&spec->objectives[i], y[i]);
     }
+    for (size_t i = 0; i < spec_n_bounds(spec); i++) {
+        bool upper;
+        double value = NAN;
+        (void)number_from_json(json_object_get(metrics, spec_bound(spec, i, &upper)->metric), &value);
+        excess[i] = spec_excess(spec, i, value);
+    }
+    if (spec->cost_metric)
+        (void)number_from_json(json_object_get(metrics, spec->cost_metric), cost);
     json_decref(metrics);
+}
+
+static double duration(const struct trial *t)
+{
+    return t->start_ms > 0 && t->end_ms > t->start_ms ? (double)(t->end_ms - t->start_ms) / 1000 : NAN;
 }
 
 static bool add_observation(void *arg, const struct trial *t)
@@ -47,10 +60,13 @@ static bool add_observation(void *arg, const struct trial *t)
         h->cap = h->cap ? h->cap * 2 : 64;
         h->items = x_realloc(h->items, h->cap * sizeof *h->items);
     }
-    double *x = x_malloc(t->n_x * sizeof *x), *y = x_malloc(spec->n_objectives * sizeof *y);
+    const size_t n_bounds = (size_t)h->plan->problem.n_bounds;
+    double *x = x_malloc(t->n_x * sizeof *x), *y = x_malloc((spec->n_objectives + n_bounds) * sizeof *y), *excess = y + spec->n_objectives;
+    double cost = spec->has_cost && !spec->cost_metric ? duration(t) : NAN;
     memcpy(x, t->x, t->n_x * sizeof *x);
-    read_objectives(spec, t, y);
-    h->items[h->n++] = (struct observation){.number = t->number, .state = observed(t->state), .x = x, .y = y, .y_se = t->objective_se};
+    read_values(spec, t, y, excess, &cost);
+    h->items[h->n++] = (struct observation){.number = t->number, .state = observed(t->state), .x = x, .y = y, .y_se = t->objective_se,
+                                            .excess = n_bounds ? excess : NULL, .cost = cost};
     return true;
 }
 

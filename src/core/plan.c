@@ -38,6 +38,8 @@ struct plan *plan_new(struct spec *spec)
     p->problem = (struct problem){.dims = dims,
                                   .n_dims = (int)space->n,
                                   .n_objectives = (int)spec->n_objectives,
+                                  .n_bounds = (int)spec_n_bounds(spec),
+                                  .has_cost = spec->has_cost,
                                   .ctx = space,
                                   .snap = snap,
                                   .level = level,

@@ -18,7 +18,7 @@ struct tracked {
     void *parser;
     const struct connection *connection;
     struct plan *plan;
-    unsigned objectives_seen; /* bits; SPEC_MAX_OBJECTIVES fit */
+    unsigned wanted_seen; /* bits; SPEC_MAX_WANTED fit */
 };
 
 struct tracker {
@@ -98,9 +98,9 @@ static void gather(void *arg, const struct point *p)
     struct gathering *g = arg;
     struct run_event *e = g->event;
     const struct spec *spec = g->run->plan->spec;
-    for (size_t i = 0; i < spec->n_objectives; i++)
-        if (!strcmp(p->metric, spec->objectives[i].metric))
-            g->run->objectives_seen |= 1u << i;
+    for (size_t i = 0; i < spec->n_wanted; i++)
+        if (!strcmp(p->metric, spec->wanted[i]))
+            g->run->wanted_seen |= 1u << i;
     if (e->n_points == g->cap) {
         g->cap = g->cap ? g->cap * 2 : 16;
         e->points = x_realloc(e->points, g->cap * sizeof *e->points);
@@ -149,7 +149,7 @@ static void on_status(void *ctx, const char *run_key, const struct backend_statu
         feed(c, r, "", 0, true, "end");
     struct run_event *e = event_for(r);
     e->status = *status;
-    bool all_seen = r->objectives_seen + 1 == 1u << r->plan->spec->n_objectives;
+    bool all_seen = r->wanted_seen + 1 == 1u << r->plan->spec->n_wanted;
     if (status->phase == PHASE_FAILED || (final && !all_seen)) /* what is missing may have been reported in another way */
         e->tail = backend_log_tail(r->connection->backend, r->connection->conn, r->run_key);
     if (final)

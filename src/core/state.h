@@ -168,6 +168,7 @@ enum err trial_make(struct core *c, struct live *l, const struct new_trial *n, s
 enum err trial_start(struct core *c, struct live *l, struct live_trial *t, const char *worker, double lease_s, struct error *error); /* a new attempt: submits, or leases when worker is given */
 enum err trial_end(struct core *c, struct live *l, struct live_trial *t, enum trial_state state, const char *reason, const char *message, struct error *error); /* t is gone afterwards */
 enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, const json_t *metrics, const char *tail, struct error *error); /* its work is done: values, next replicate or end */
+enum err trial_judge(struct core *c, struct live *l, struct live_trial *t, const json_t *metrics, const char *tail, struct error *error); /* ends it by its values: those of the last replicate must be there, those of all must meet the outcome constraints */
 enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, bool retry, struct error *error);
 int64_t failed_before(const struct live_trial *t); /* attempts that did not end a replicate */
 bool retries_left(const struct live *l, const struct live_trial *t); /* after a lost attempt */

@@ -2,6 +2,7 @@
 /* The life of a trial: made, started, measured, finished, lost, cancelled. */
 #include "core/state.h"
 
+#include "base/buf.h"
 #include "base/id.h"
 #include "base/json_text.h"
 
@@ -178,6 +179,9 @@ static bool collect_metric(void *arg, const char *metric, const struct measureme
     for (size_t i = 0; i < into->spec->n_objectives; i++)
         if (!strcmp(into->spec->objectives[i].metric, metric))
             strategy = into->spec->objectives[i].strategy;
+    for (size_t i = 0; i < into->spec->n_outcomes; i++)
+        if (!strcmp(into->spec->outcomes[i].metric, metric))
+            strategy = into->spec->outcomes[i].strategy;
     (void)json_object_set_new(into->metrics, metric, number_json(by_strategy(strategy, m)));
     return true;
 }
@@ -226,18 +230,52 @@ static void fold_replicate(struct live *l, struct trial *row, json_t *metrics)
     (void)number_from_json(json_object_get(metrics, name), &row->objective);
 }
 
-/* Says what is wrong with the objectives: NULL if each has a finite value. */
-static const char *objective_fault(const struct spec *spec, const json_t *metrics, const char **metric)
+/* Says what is wrong with the values that a trial must have: NULL if each is finite. */
+static const char *metric_fault(const struct spec *spec, const json_t *metrics, const char **metric)
 {
-    for (size_t i = 0; i < spec->n_objectives; i++) {
+    for (size_t i = 0; i < spec->n_wanted; i++) {
         double value;
-        *metric = spec->objectives[i].metric;
+        *metric = spec->wanted[i];
         if (!number_from_json(json_object_get(metrics, *metric), &value))
             return "METRICS_MISSING";
         if (!isfinite(value))
             return isnan(value) ? "OBJECTIVE_NAN" : "OBJECTIVE_INFINITE";
     }
     return NULL;
+}
+
+/* Says which outcome constraints the trial's metrics miss; malloced, NULL if they meet all. */
+static char *missed_bounds(const struct spec *spec, const char *metrics)
+{
+    struct buf text = BUF_INIT;
+    json_t *values = json_loads(metrics, 0, NULL);
+    for (size_t i = 0; i < spec_n_bounds(spec); i++) {
+        bool upper;
+        double value = NAN;
+        const struct outcome *o = spec_bound(spec, i, &upper);
+        (void)number_from_json(json_object_get(values, o->metric), &value);
+        if (!(spec_excess(spec, i, value) <= 0))
+            buf_addf(&text, "%s%s is %.6g, %s %.6g", text.len ? "; " : "", o->metric, value, upper ? "above" : "below", upper ? o->max : o->min);
+    }
+    json_decref(values);
+    return text.len ? buf_take(&text) : NULL;
+}
+
+enum err trial_judge(struct core *c, struct live *l, struct live_trial *t, const json_t *metrics, const char *tail, struct error *error)
+{
+    const char *metric, *fault = metric_fault(l->plan->spec, metrics, &metric);
+    if (fault) {
+        bool missing = !strcmp(fault, "METRICS_MISSING");
+        char *message CLEANUP_FREE =
+            x_asprintf("metric \"%s\" %s", metric,
+                       missing ? "was never reported: print a line like name=value, or report it" : "is not a finite number");
+        char *full CLEANUP_FREE = tail && *tail ? x_asprintf("%s. Last lines:\n%s", message, tail) : x_strdup(message);
+        return trial_end(c, l, t, TRIAL_FAILED, fault, full, error);
+    }
+    char *missed CLEANUP_FREE = missed_bounds(l->plan->spec, t->row->metrics);
+    if (missed)
+        return trial_end(c, l, t, TRIAL_INFEASIBLE, "OUTCOME_CONSTRAINT", missed, error);
+    return trial_end(c, l, t, TRIAL_SUCCEEDED, "", "", error);
 }
 
 static enum trial_state intended_end(const struct live_trial *t)
@@ -253,25 +291,20 @@ enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, cons
     enum err err = final_metrics(c, l, t, told, &metrics, error);
     if (err)
         return err;
-    const char *metric;
-    const char *fault = objective_fault(l->plan->spec, metrics, &metric);
     enum trial_state end = intended_end(t);
     fold_replicate(l, t->row, metrics);
-    json_decref(metrics);
     if (end != TRIAL_SUCCEEDED) {
+        json_decref(metrics);
         char *reason CLEANUP_FREE = x_strdup(t->row->reason), *message CLEANUP_FREE = x_strdup(t->row->message);
         return trial_end(c, l, t, end, reason, message, error);
     }
-    if (fault) {
-        bool missing = !strcmp(fault, "METRICS_MISSING");
-        char *message CLEANUP_FREE =
-            x_asprintf("metric \"%s\" %s", metric,
-                       missing ? "was never reported: print a line like name=value, or report it" : "is not a finite number");
-        char *full CLEANUP_FREE = tail && *tail ? x_asprintf("%s. Last lines:\n%s", message, tail) : x_strdup(message);
-        return trial_end(c, l, t, TRIAL_FAILED, fault, full, error);
+    const char *metric;
+    if (t->row->replicate + 1 >= l->plan->spec->replicates || metric_fault(l->plan->spec, metrics, &metric)) {
+        err = trial_judge(c, l, t, metrics, tail, error);
+        json_decref(metrics);
+        return err;
     }
-    if (t->row->replicate + 1 >= l->plan->spec->replicates)
-        return trial_end(c, l, t, TRIAL_SUCCEEDED, "", "", error);
+    json_decref(metrics);
     end_attempt(c, t, TRIAL_SUCCEEDED, "", "");
     if (*t->attempt->run_key)
         add_effect(c, EFFECT_FORGET, l, t);

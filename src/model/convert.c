@@ -129,6 +129,10 @@ static void write_space(struct writer *w)
     set(w->out, "parameters", list);
     if (w->spec->space->n_constraints)
         lost(w, "/constraints", "Katib has no conditions between parameters");
+    if (w->spec->n_outcomes)
+        lost(w, "/outcome_constraints", "Katib has no bounds on metrics");
+    if (w->spec->has_cost)
+        lost(w, "/cost", "Katib's searches do not know what trials cost");
     if (json_array_size(w->spec->initial_points))
         lost(w, "/initial_points", "Katib cannot be told what to try first");
 }

@@ -8,6 +8,7 @@
 #include "model/katib.h"
 #include "model/reader.h"
 #include "model/spec_run.h"
+#include "model/spec_search.h"
 #include "model/yaml.h"
 
 #include <ctype.h>
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_METRIC 128
 #define MAX_INITIAL_POINTS 1000
 #define MAX_LABELS 64
 #define MAX_LABEL_NAME 63
@@ -33,11 +33,11 @@
 #define ASSUMED_TRIALS 100 /* for max_failed, when the service runs trials without trials.max */
 #define MAX_ENTRIES 64     /* of a catalog list */
 
-static const char *const members[] = {"name",   "objective", "objectives", "parameters", "constraints", "algorithm", "stopping", "initial_points",
-                                      "trials", "limits",    "run",        "seed",       "labels",      "annotations", "note",   "source", NULL};
+static const char *const members[] = {"name",   "objective", "objectives", "outcome_constraints", "cost",   "parameters",  "constraints", "algorithm", "stopping",
+                                      "initial_points", "trials", "limits", "run",                 "seed",   "labels",      "annotations", "note",      "source", NULL};
 static const char *const objective_members[] = {"metric", "direction", "goal", "strategy", NULL};
 static const char *const directions[] = {"minimize", "maximize", NULL};
-static const char *const strategies[] = {"last", "min", "max", "mean", NULL};
+const char *const strategy_names[] = {"last", "min", "max", "mean", NULL};
 static const char *const named_members[] = {"name", "settings", NULL};
 static const char *const trials_members[] = {"max", "parallel", "max_failed", "retries", "replicates", "lease", NULL};
 static const char *const limits_members[] = {"time", "trial_time", NULL};
@@ -115,15 +115,11 @@ static bool blanks_ok(const struct file *f)
 
 static void read_metric(struct file *f, const struct reader *r, struct objective *o)
 {
-    const char *metric = reader_text(r, "metric", MAX_METRIC, NULL);
-    if (r->object && !reader_find(r, "metric"))
-        reader_bad(r, "metric", "REQUIRED", NULL, "is missing; must be the name of the value that the trials report, such as loss");
-    if (metric && strpbrk(metric, blanks_ok(f) ? "\t\r\n=" : " \t\r\n="))
-        reader_bad(r, "metric", "NAME", NULL, "is \"%s\", must be without spaces and =", metric);
-    for (size_t i = 0; metric && i < f->spec->n_objectives; i++)
+    const char *metric = spec_metric(r, blanks_ok(f));
+    for (size_t i = 0; *metric && i < f->spec->n_objectives; i++)
         if (!strcmp(metric, f->spec->objectives[i].metric))
             reader_bad(r, "metric", "DUPLICATE", NULL, "is \"%s\", which is an objective already", metric);
-    o->metric = x_strdup(metric ? metric : "");
+    o->metric = x_strdup(metric);
 }
 
 static void read_objective(struct file *f, const json_t *value, const char *pointer, json_t *list)
@@ -141,12 +137,12 @@ static void read_objective(struct file *f, const json_t *value, const char *poin
         reader_bad(&r, "direction", "REQUIRED", NULL, "is missing; must be minimize or maximize");
     o->maximize = direction == 1;
     o->goal = reader_number(&r, "goal", NAN);
-    o->strategy = (enum strategy)reader_choice(&r, "strategy", strategies, STRATEGY_LAST);
+    o->strategy = (enum strategy)reader_choice(&r, "strategy", strategy_names, STRATEGY_LAST);
     f->spec->n_objectives++;
     json_t *out = json_pack("{s:s, s:s}", "metric", o->metric, "direction", directions[direction]);
     if (!isnan(o->goal))
         set(out, "goal", json_real(o->goal));
-    set(out, "strategy", json_string(strategies[o->strategy]));
+    set(out, "strategy", json_string(strategy_names[o->strategy]));
     (void)json_array_append_new(list, out);
     reader_close(&r);
 }
@@ -169,6 +165,17 @@ static void read_objectives(struct file *f)
     if (!one && !reader_find(&f->top, "objectives"))
         reader_bad(&f->top, "objective", "REQUIRED", NULL, "is missing; write what to optimise, such as {metric: loss, direction: minimize}");
     put(f, "objectives", list);
+}
+
+/* ---- outcome constraints, cost ---- */
+
+static void read_outcomes(struct file *f)
+{
+    put(f, "outcome_constraints", spec_outcomes(&f->top, blanks_ok(f), f->spec));
+    json_t *cost = spec_cost(&f->top, blanks_ok(f), f->spec);
+    if (cost)
+        put(f, "cost", cost);
+    spec_find_wanted(f->spec);
 }
 
 /* ---- space ---- */
@@ -450,6 +457,7 @@ struct spec *spec_new(const json_t *document, const struct catalog *catalog, str
     struct file f = {.top = reader_open(document, "", members, problems), .catalog = catalog, .problems = problems, .spec = s};
     read_name(&f);
     read_objectives(&f);
+    read_outcomes(&f);
     read_space(&f);
     read_algorithm(&f);
     read_stopping(&f);
@@ -489,7 +497,11 @@ void spec_free(struct spec *s)
         return;
     for (size_t i = 0; i < s->n_objectives; i++)
         free(s->objectives[i].metric);
+    for (size_t i = 0; i < s->n_outcomes; i++)
+        free(s->outcomes[i].metric);
     free(s->name);
+    free(s->outcomes);
+    free(s->cost_metric);
     free(s->objectives);
     space_free(s->space);
     free(s->algorithm);

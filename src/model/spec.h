@@ -9,10 +9,13 @@
 
 #define SPEC_NAME_MAX 63
 #define SPEC_MAX_OBJECTIVES 8
+#define SPEC_MAX_OUTCOMES 8
+#define SPEC_MAX_WANTED (SPEC_MAX_OBJECTIVES + SPEC_MAX_OUTCOMES)
 #define SPEC_MAX_PARALLEL 1024
 #define SPEC_MAX_TRIALS 10000000
 
 enum strategy { STRATEGY_LAST, STRATEGY_MIN, STRATEGY_MAX, STRATEGY_MEAN }; /* how a trial's reports make its value */
+extern const char *const strategy_names[]; /* NULL-ended */
 
 struct objective {
     char *metric;
@@ -21,10 +24,23 @@ struct objective {
     enum strategy strategy; /* default last */
 };
 
+/* An outcome constraint: a trial whose value of the metric lies beyond is infeasible. */
+struct outcome {
+    char *metric;
+    double min, max; /* -INFINITY, INFINITY = no bound on that side */
+    enum strategy strategy;
+};
+
 struct spec {
     char *name; /* "" when the file has none: the service makes one up */
     struct objective *objectives; /* >= 1; the first is the one leaderboards sort by */
     size_t n_objectives;
+    struct outcome *outcomes;
+    size_t n_outcomes;
+    bool has_cost;            /* the search shall prefer cheap trials */
+    char *cost_metric;        /* NULL: a trial costs what it lasts */
+    const char *wanted[SPEC_MAX_WANTED]; /* metrics that a trial must have at its end: of the objectives first, then of the outcome constraints */
+    size_t n_wanted;
     struct space *space;
     char *algorithm;          /* a name in the catalog; "auto" by default */
     struct settings algorithm_settings;
@@ -69,6 +85,11 @@ void spec_free(struct spec *s);
 
 /* A name the API accepts: [a-z0-9]([-a-z0-9.]*[a-z0-9])?, at most SPEC_NAME_MAX. */
 bool spec_name_ok(const char *name);
+
+/* The outcome constraints by their sides: each finite min or max is a bound, numbered from 0. */
+size_t spec_n_bounds(const struct spec *s);
+const struct outcome *spec_bound(const struct spec *s, size_t i, bool *upper); /* upper: its max */
+double spec_excess(const struct spec *s, size_t i, double value); /* by how much a value of its metric lies beyond bound i; <= 0: it is met */
 
 bool spec_duration(const json_t *value, double *seconds); /* 90, "90s", "1h30m" */
 

@@ -43,6 +43,7 @@ static bool feasible(void *ctx, const double *u)
 void test_space_init(struct test_space *s)
 {
     s->problem = (struct problem){.dims = s->dims, .n_dims = s->n_dims, .n_objectives = s->n_objectives ? s->n_objectives : 1, .ctx = s,
+                                  .n_bounds = s->n_bounds, .has_cost = s->cost != NULL,
                                   .snap = snap, .level = level, .feasible = s->feasible ? feasible : NULL};
     for (int i = 0; i < s->n_dims; i++)
         if (!s->dims[i].parent && !s->parent_levels[i])
@@ -118,6 +119,34 @@ static void bowl(const double *u, double *y)
     *y = (u[0] - 0.4) * (u[0] - 0.4) + (u[1] - 0.4) * (u[1] - 0.4);
 }
 
+/* Gramacy et al. 2016 */
+static void sum_of_two(const double *u, double *y)
+{
+    *y = u[0] + u[1];
+}
+
+static void wave_and_disc(const double *u, double *excess)
+{
+    excess[0] = 1.5 - u[0] - 2 * u[1] - 0.5 * sin(2 * M_PI * (u[0] * u[0] - 2 * u[1]));
+    excess[1] = u[0] * u[0] + u[1] * u[1] - 1.5;
+}
+
+/* The cheapest choice has the least room. */
+static void choice_of_room(const double *u, double *y)
+{
+    *y = (u[0] - 0.8) * (u[0] - 0.8) + (u[1] - 0.8) * (u[1] - 0.8) + 0.1 * floor(u[2] * 3);
+}
+
+static void room(const double *u, double *excess)
+{
+    excess[0] = 1000 * (u[0] + u[1] - 0.8 - 0.3 * floor(u[2] * 3));
+}
+
+static double dear_to_the_right(const double *u)
+{
+    return exp(4 * u[0]);
+}
+
 static bool below_the_diagonal(const double *u)
 {
     return u[0] + u[1] < 0.7;
@@ -147,6 +176,10 @@ struct test_space test_spaces[] = {
     {.name = "constrained grid", .n_dims = 2, .dims = {ORDER(12), ORDER(12)}, .feasible = below_the_diagonal, .f = bowl, .best = NAN},
     {.name = "narrow", .n_dims = 2, .dims = {NUMBER, NUMBER}, .feasible = narrow, .f = bowl, .best = 0},
     {.name = "two objectives", .n_dims = 3, .n_objectives = 2, .dims = {NUMBER, NUMBER, NUMBER}, .f = two_objectives, .best = NAN},
+    {.name = "bounded", .n_dims = 2, .n_bounds = 2, .dims = {NUMBER, NUMBER}, .f = sum_of_two, .bounds = wave_and_disc, .best = 0.599788},
+    {.name = "bounded choice", .n_dims = 3, .n_bounds = 1, .dims = {NUMBER, ORDER(21), CHOICE(3)}, .f = choice_of_room, .bounds = room, .best = NAN},
+    {.name = "bounded front", .n_dims = 3, .n_objectives = 2, .n_bounds = 2, .dims = {NUMBER, NUMBER, NUMBER}, .f = two_objectives, .bounds = wave_and_disc, .best = NAN},
+    {.name = "costly", .n_dims = 2, .dims = {NUMBER, NUMBER}, .f = bowl, .cost = dear_to_the_right, .best = 0},
     {.name = "tiny", .n_dims = 3, .dims = {CHOICE(3), ORDER(4), ORDER(1)}, .f = bowl, .best = NAN},
     {.name = "one value", .n_dims = 2, .dims = {ORDER(1), CHOICE(1)}, .f = bowl, .best = NAN},
     {0},
@@ -194,6 +227,30 @@ enum err run_ask(struct run *r, double *x)
     return err;
 }
 
+/* What is known of a trial besides its values. */
+static void add_outcome(struct run *r, size_t i)
+{
+    const struct test_space *s = r->space;
+    struct observation *o = &r->observations[i];
+    o->excess = s->n_bounds ? r->excess[i] : NULL;
+    o->cost = s->cost && o->state != OBSERVATION_PENDING ? s->cost(o->x) : NAN;
+    for (int j = 0; j < s->n_bounds; j++)
+        r->excess[i][j] = NAN;
+    if (!s->bounds || o->state == OBSERVATION_PENDING || o->state == OBSERVATION_FAILED)
+        return;
+    s->bounds(o->x, r->excess[i]);
+    for (int j = 0; j < s->n_bounds; j++)
+        if (r->excess[i][j] > 0 && o->state == OBSERVATION_DONE)
+            o->state = OBSERVATION_INFEASIBLE;
+}
+
+void run_end(struct run *r, size_t i)
+{
+    r->space->f(r->x[i], r->y[i]);
+    r->observations[i].state = OBSERVATION_DONE;
+    add_outcome(r, i);
+}
+
 void run_add(struct run *r, const double *x, enum observation_state state, const double *y)
 {
     assert(r->n < MAX_TEST_TRIALS && r->space->n_dims <= 16);
@@ -202,6 +259,7 @@ void run_add(struct run *r, const double *x, enum observation_state state, const
     for (int j = 0; j < r->space->problem.n_objectives; j++)
         r->y[i][j] = y ? y[j] : NAN;
     r->observations[i] = (struct observation){.number = (int64_t)i, .state = state, .x = r->x[i], .y = r->y[i], .y_se = NAN};
+    add_outcome(r, i);
 }
 
 enum err run_step(struct run *r)
@@ -219,6 +277,7 @@ double run_best(const struct run *r)
 {
     double best = INFINITY;
     for (size_t i = 0; i < r->n; i++)
-        best = fmin(best, r->y[i][0]);
+        if (!r->space->n_bounds || r->observations[i].state == OBSERVATION_DONE)
+            best = fmin(best, r->y[i][0]);
     return best;
 }

@@ -13,9 +13,11 @@ struct test_space {
     struct problem problem; /* by test_space_init */
     struct dim dims[MAX_TEST_DIMS];
     uint64_t parent_levels[MAX_TEST_DIMS]; /* bit k: active with level k of the parent */
-    int n_dims, n_objectives;
+    int n_dims, n_objectives, n_bounds;
     bool (*feasible)(const double *u);     /* NULL = all are */
     void (*f)(const double *u, double *y); /* snapped u, NAN where inactive; n_objectives values */
+    void (*bounds)(const double *u, double *excess); /* n_bounds values; what is above 0 may not be used */
+    double (*cost)(const double *u);       /* NULL = all cost the same */
     double best;                           /* of y[0], NAN = not known */
 };
 
@@ -36,7 +38,7 @@ struct run {
     void *cache;
     bool cached;
     struct observation observations[MAX_TEST_TRIALS];
-    double x[MAX_TEST_TRIALS][16], y[MAX_TEST_TRIALS][3]; /* spaces of more dimensions are not run, only asked */
+    double x[MAX_TEST_TRIALS][16], y[MAX_TEST_TRIALS][3], excess[MAX_TEST_TRIALS][2]; /* spaces of more dimensions are not run, only asked */
     size_t n;
     struct suggestion last;
 };
@@ -44,8 +46,9 @@ struct run {
 void run_init(struct run *r, const struct test_space *space, const char *algorithm, uint64_t seed);
 void run_release(struct run *r);
 enum err run_ask(struct run *r, double *x); /* does not add the point */
-void run_add(struct run *r, const double *x, enum observation_state state, const double *y);
+void run_add(struct run *r, const double *x, enum observation_state state, const double *y); /* DONE becomes INFEASIBLE if it exceeds a bound */
+void run_end(struct run *r, size_t i); /* evaluates a running one */
 enum err run_step(struct run *r); /* asks, evaluates, adds */
-double run_best(const struct run *r); /* lowest y[0] */
+double run_best(const struct run *r); /* lowest y[0] of those that may be used */
 
 #endif

@@ -286,6 +286,28 @@ static void a_grid_that_is_too_large_is_refused_and_a_large_one_starts(void **st
 
 /* --- expected improvement */
 
+static void log_cdf_is_right_from_the_head_to_the_far_tail(void **state)
+{
+    (void)state;
+    static const struct {
+        double z, value, slope;
+    } cases[] = { /* mpmath, 40 digits */
+        {3.0, -0.0013508099647481938, 0.0044378390421256638},
+        {0.0, -0.69314718055994531, 0.79788456080286536},
+        {-1.0, -1.8410216450092635, 1.5251352761609812},
+        {-4.9, -14.551182689355311, 5.0898286001298833},
+        {-5.1, -15.588487091871468, 5.2832876169091574},
+        {-10.0, -53.231285150512471, 10.098093233962512},
+        {-40.0, -804.60844201375379, 40.024968847207264},
+        {-1000.0, -500007.82669481218, 1000.000999998},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        double slope;
+        assert_near(normal_log_cdf(cases[i].z, &slope), cases[i].value, 1e-12);
+        assert_near(slope, cases[i].slope, 1e-9);
+    }
+}
+
 static void log_h_is_right_from_the_head_to_the_far_tail(void **state)
 {
     (void)state;
@@ -511,6 +533,45 @@ static void the_gradient_of_the_acquisition_is_that_of_finite_differences(void *
         }
     }
     gp_model_release(&model);
+    gp_set_release(&set);
+}
+
+static void bounds_and_cost_have_right_gradients(void **state)
+{
+    (void)state;
+    const struct test_space *s = test_space_find("mixed");
+    struct gp_space space = plain_space(s);
+    struct gp_set set;
+    struct gp_theta theta;
+    struct gp_model model[3];
+    draw_set(s, &space, 25, &set);
+    gp_fit_theta(&set, NULL, rng_new(1, RNG_START, 0), &theta);
+    for (int i = 0; i < 3; i++) {
+        for (size_t k = 0; k < 4; k++)
+            theta.v[k] += 0.2 * i;
+        gp_model_init(&model[i], &set, &theta, 0);
+        gp_model_finish(&model[i]);
+    }
+    double point[GP_MAX_DIMS] = {0.6, 0.72, 0.5, 0.4, 2, 1}, g[4];
+    static const size_t which[] = {0, 1, 2, 3};
+    for (int kind = 0; kind < 3; kind++) {
+        struct acquisition a = {.kind = kind ? ACQUISITION_LOG_EI : ACQUISITION_FEASIBLE, .model = model, .incumbent = gp_model_lowest_mean(&model[0]),
+                                .bound = model + 1, .limit = {-0.3, 0.4}, .n_bounds = 2, .optimism = kind ? 0 : GP_BETA,
+                                .cost = kind == 2 ? &model[2] : NULL, .cost_scale = 1.7};
+        double value = acquisition_at(&a, point, which, 4, g);
+        assert_near(value, acquisition_at(&a, point, NULL, 0, NULL), 1e-14);
+        for (size_t k = 0; k < 4; k++) {
+            double keep = point[k];
+            point[k] = keep + 1e-5;
+            double up = acquisition_at(&a, point, NULL, 0, NULL);
+            point[k] = keep - 1e-5;
+            double down = acquisition_at(&a, point, NULL, 0, NULL);
+            point[k] = keep;
+            assert_near(g[k], (up - down) / 2e-5, 1e-5);
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        gp_model_release(&model[i]);
     gp_set_release(&set);
 }
 
@@ -786,12 +847,14 @@ int main(void)
         cmocka_unit_test(a_conditional_grid_counts_active_combinations_once),
         cmocka_unit_test(a_grid_over_continuous_parameters_takes_levels),
         cmocka_unit_test(a_grid_that_is_too_large_is_refused_and_a_large_one_starts),
+        cmocka_unit_test(log_cdf_is_right_from_the_head_to_the_far_tail),
         cmocka_unit_test(log_h_is_right_from_the_head_to_the_far_tail),
         cmocka_unit_test(a_row_appended_to_a_factor_is_that_of_the_whole),
         cmocka_unit_test(lbfgs_finds_minima_inside_and_on_the_bounds),
         cmocka_unit_test(the_better_half_keeps_its_shape_and_the_worse_its_ranks),
         cmocka_unit_test(the_kernel_is_matern_five_halves),
         cmocka_unit_test(the_gradient_of_the_fit_is_that_of_finite_differences),
+        cmocka_unit_test(bounds_and_cost_have_right_gradients),
         cmocka_unit_test(the_gradient_of_the_acquisition_is_that_of_finite_differences),
         cmocka_unit_test(boxes_fill_what_the_front_leaves_without_overlap),
         cmocka_unit_test(volumes_of_known_fronts_are_right),

@@ -28,17 +28,13 @@ static void run_parallel(struct run *r, int budget, int parallel)
     for (int i = 0; i < budget; i++) {
         double x[16];
         int done = i - parallel;
-        if (done >= 0) {
-            r->space->f(r->x[done], r->y[done]);
-            r->observations[done].state = OBSERVATION_DONE;
-        }
+        if (done >= 0)
+            run_end(r, (size_t)done);
         assert_int_equal(run_ask(r, x), OK);
         run_add(r, x, OBSERVATION_PENDING, NULL);
     }
-    for (int i = budget > parallel ? budget - parallel : 0; i < budget; i++) {
-        r->space->f(r->x[i], r->y[i]);
-        r->observations[i].state = OBSERVATION_DONE;
-    }
+    for (int i = budget > parallel ? budget - parallel : 0; i < budget; i++)
+        run_end(r, (size_t)i);
 }
 
 static double median_regret(const char *algorithm, const char *space, int budget, int parallel)
@@ -177,12 +173,87 @@ static void a_noisy_objective_is_averaged_not_chased(void **state)
     assert_true(good >= 4);
 }
 
+/* Minimal sum of coordinates within a small ball: 1.5 % of random points lie in it at 3 dimensions, and the best one on its edge. */
+static void corner(const double *u, double *y)
+{
+    *y = u[0] + u[1] + u[2];
+}
+
+static void ball(const double *u, double *excess)
+{
+    *excess = 100 * (pow(u[0] - 0.3, 2) + pow(u[1] - 0.5, 2) + pow(u[2] - 0.7, 2) - 0.0225);
+}
+
+static void outcome_constraints_are_learnt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *algorithm;
+        int budget, feasible; /* of the budget, at least */
+        double at_most;       /* median regret */
+    } cases[] = {{"gp", 40, 10, 0.01}, {"auto", 40, 10, 0.01}, {"tpe", 80, 20, 0.15}, {"cmaes", 120, 15, 0.15}, {"nsga2", 300, 50, 0.15}};
+    struct test_space s = {.name = "ball", .n_dims = 3, .n_bounds = 1, .dims = {{.parent = -1}, {.parent = -1}, {.parent = -1}}, .f = corner, .bounds = ball,
+                           .best = 1.5 - 0.15 * M_SQRT2 * 1.22474487139};
+    test_space_init(&s);
+    for (size_t k = 0; k < ARRAY_LEN(cases); k++) {
+        double regret[SEEDS];
+        int feasible = 0;
+        for (int seed = 0; seed < SEEDS; seed++) {
+            struct run *r = X_NEW(struct run);
+            run_init(r, &s, cases[k].algorithm, (uint64_t)seed + 1);
+            for (int i = 0; i < cases[k].budget; i++) {
+                assert_int_equal(run_step(r), OK);
+                feasible += r->observations[i].state == OBSERVATION_DONE;
+            }
+            regret[seed] = run_best(r) - s.best;
+            assert_true(regret[seed] > -1e-9);
+            run_release(r);
+            free(r);
+        }
+        qsort(regret, SEEDS, sizeof *regret, by_value);
+        if (!(regret[SEEDS / 2] <= cases[k].at_most && feasible >= SEEDS * cases[k].feasible))
+            fail_msg("%s: regret %g, %d feasible trials", cases[k].algorithm, regret[SEEDS / 2], feasible);
+    }
+}
+
+/* The optimum lies where trials are dear: with cost, cheap ground is covered first. */
+static double spent_until(const char *space_name, bool with_cost, double regret)
+{
+    double spent[SEEDS];
+    for (int seed = 0; seed < SEEDS; seed++) {
+        struct test_space s = *test_space_find(space_name);
+        test_space_init(&s);
+        s.problem.has_cost = with_cost;
+        struct run *r = X_NEW(struct run);
+        run_init(r, &s, "gp", (uint64_t)seed + 1);
+        spent[seed] = 0;
+        for (int i = 0; i < 60 && (!r->n || run_best(r) - s.best > regret); i++) {
+            assert_int_equal(run_step(r), OK);
+            spent[seed] += r->observations[i].cost;
+        }
+        run_release(r);
+        free(r);
+    }
+    qsort(spent, SEEDS, sizeof *spent, by_value);
+    return spent[SEEDS / 2];
+}
+
+static void cost_is_saved_when_it_counts(void **state)
+{
+    (void)state;
+    double with = spent_until("costly", true, 1e-4), without = spent_until("costly", false, 1e-4);
+    if (!(with < without))
+        fail_msg("spent %g with the cost known, %g without", with, without);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_model_beats_random_search),
         cmocka_unit_test(divergence_and_failures_do_not_blind_the_model),
         cmocka_unit_test(several_objectives_give_a_front),
+        cmocka_unit_test(outcome_constraints_are_learnt),
+        cmocka_unit_test(cost_is_saved_when_it_counts),
         cmocka_unit_test(a_noisy_objective_is_averaged_not_chased),
     };
     algorithms_setup();

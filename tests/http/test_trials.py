@@ -229,6 +229,28 @@ class Tell(Case):
         self.assertEqual(e.get().json["best"], None)
         self.assertEqual(e.get("/leaderboard").json["trials"], [])
 
+    def test_outcome_constraints_make_trials_infeasible(self):
+        e = self.s.create(ask_spec(algorithm="gp", outcome_constraints=["latency <= 50", {"metric": "loss", "min": 0}],
+                                   objective={"metric": "loss", "direction": "minimize", "goal": 0.5}))
+        n = e.ask()["number"]
+        self.problem(e.complete(n, loss=3), 422, "METRICS_MISSING")
+        self.assertEqual(self.ok(e.complete(n, loss=3, latency=50))["state"], "SUCCEEDED")
+        far = self.ok(e.complete(e.ask()["number"], loss=1, latency=90))
+        self.assertEqual((far["state"], far["reason"], far["message"], far["objective"]), ("INFEASIBLE", "OUTCOME_CONSTRAINT", "latency is 90, above 50", 1))
+        n = e.ask()["number"]
+        near = self.ok(e.complete(n, loss=-1, latency=51))
+        self.assertEqual(near["message"], "latency is 51, above 50; loss is -1, below 0")
+        self.assertEqual(self.ok(e.complete(n, loss=-1, latency=51))["revision"], near["revision"])
+        self.assertEqual((e.get().json["best"], e.get().json["state"]), ({"number": 1, "value": 3}, "RUNNING"))
+        self.assertEqual(self.ok(e.post("/trials", {"params": {"lr": 0.01, "act": "relu"}, "state": "SUCCEEDED", "metrics": {"loss": 0.1, "latency": 60}}), 201)["state"], "INFEASIBLE")
+        board = self.ok(e.get("/leaderboard"))["trials"]
+        self.assertEqual([(t["number"], t["state"]) for t in board], [(1, "SUCCEEDED"), (4, "INFEASIBLE"), (3, "INFEASIBLE"), (2, "INFEASIBLE")])
+        self.assertEqual([t["number"] for t in self.ok(e.get("/optimal"))["trials"]], [1])
+        for _ in range(8):
+            self.ok(e.complete(e.ask()["number"], loss=4, latency=40))
+        last = e.trial(e.ask()["number"])["origin"]
+        self.assertIn("feasible with a probability of", last["note"], last)
+
     def test_report_bodies_are_checked(self):
         e = self.s.create(ask_spec())
         n = e.ask()["number"]
