@@ -20,6 +20,7 @@ const struct member members_trial[] = {{"params", NULL}, {"state", NULL}, {"metr
 const struct member members_report[] = {{"measurements", point}, {"progress", NULL}, {"attempt", NULL}, {0}};
 const struct member members_heartbeat[] = {{"attempt", NULL}, {0}};
 const struct member members_complete[] = {{"metrics", NULL}, {"attempt", NULL}, {0}};
+const struct member members_trainer_status[] = {{"trainerStatus", NULL}, {0}};
 const struct member members_fail[] = {{"reason", NULL}, {"message", NULL}, {"attempt", NULL}, {0}};
 
 /* What is being looked at, as a chain on the stack: a pointer is written only when something is wrong. */

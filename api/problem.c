@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Errors as RFC 9457 problem details. */
 #include "inside.h"
+#include "mlflow.h"
 #include "text.h"
 
 #include <string.h>
@@ -31,6 +32,11 @@ void answer_problem(struct request *r, const struct error *error, json_t *errors
     member(&b, "instance", r->path);
     member(&b, "code", error->name);
     member(&b, "request_id", r->id);
+    const char *mlflow = mlflow_error(r, error);
+    if (mlflow) {
+        member(&b, "error_code", mlflow);
+        member(&b, "message", error->detail);
+    }
     buf_addf(&b, ",\"retryable\":%s", retryable(error->code) ? "true" : "false");
     if (errors) {
         buf_adds(&b, ",\"errors\":");

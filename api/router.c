@@ -27,7 +27,7 @@ struct cut {
 };
 
 static struct cut patterns[ROUTES];
-static char pattern_text[ROUTES][128];
+static char pattern_text[ROUTES][160];
 
 static bool cut_path(char *path, struct cut *out)
 {

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ROUTE_ARGS 4
-#define ROUTE_SEGMENTS 10
+#define ROUTE_ARGS 6
+#define ROUTE_SEGMENTS 16
 #define ROUTE_ALLOW 64 /* room for the value of Allow */
 
 struct request;

@@ -257,8 +257,10 @@ static bool is_set(const json_t *env, const char *variable)
 static void build_env(const struct backend_conn *c, const struct backend_job *job, const struct run *r, struct words *env)
 {
     json_t *ours = trial_env(job), *value;
+    char *artifacts CLEANUP_FREE = x_asprintf("%s/artifacts", r->dir), *token_file CLEANUP_FREE = x_asprintf("%s/token", r->dir);
     char *checkpoint CLEANUP_FREE = process_checkpoint_dir(c, job->run_key, job->replicate);
     const char *name;
+    trial_env_loggers(job, artifacts, token_file, ours);
     for (char **e = c->base_env; *e; e++)
         if (!is_set(ours, *e))
             add(env, *e);
@@ -269,7 +271,7 @@ static void build_env(const struct backend_conn *c, const struct backend_job *jo
     }
     add(env, x_asprintf("HONE_DATA=%.*s", (int)(strrchr(c->dir, '/') - c->dir), c->dir)); /* server.json there: where a restarted service is */
     add(env, x_asprintf("HONE_WORK_DIR=%s/work", r->dir));
-    add(env, x_asprintf("HONE_ARTIFACT_DIR=%s/artifacts", r->dir));
+    add(env, x_asprintf("HONE_ARTIFACT_DIR=%s", artifacts));
     add(env, x_asprintf("HONE_CHECKPOINT_DIR=%s", checkpoint));
     add(env, x_asprintf("HONE_PARAMS_FILE=%s/params.json", r->dir));
     add(env, x_asprintf("HONE_RESUME=%d", job->attempt > 1 && !dir_empty(checkpoint)));

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <stdint.h>
+#include <string.h>
 
 static void set(json_t *env, const char *name, const char *value)
 {
@@ -74,6 +75,31 @@ json_t *trial_env(const struct backend_job *job)
         set(env, name, text);
     }
     return env;
+}
+
+/* As the API's router wants a path that is one segment. */
+static char *hex_of(const char *text)
+{
+    struct buf b = BUF_INIT;
+    for (; *text; text++)
+        buf_addf(&b, "%02x", (unsigned)(unsigned char)*text);
+    return buf_take(&b);
+}
+
+void trial_env_loggers(const struct backend_job *job, const char *artifact_dir, const char *token_file, json_t *env)
+{
+    const char *from = json_string_value(json_object_get(json_object_get(job->run, "metrics"), "from"));
+    char *trial CLEANUP_FREE = x_asprintf("%s/api/v1/projects/%s/experiments/%s/trials/%lld", job->url, job->project, job->experiment, (long long)job->trial);
+    char *hex CLEANUP_FREE = hex_of(artifact_dir);
+    if (from && !strcmp(from, "mlflow")) {
+        char *uri CLEANUP_FREE = x_asprintf("%s/mlflow/%s", trial, hex);
+        set(env, "MLFLOW_TRACKING_URI", uri);
+        set(env, "MLFLOW_TRACKING_TOKEN", job->token);
+    } else if (from && !strcmp(from, "kubeflow")) {
+        char *url CLEANUP_FREE = x_asprintf("%s/trainer-status", trial);
+        set(env, "KUBEFLOW_TRAINER_SERVER_URL", url);
+        set(env, "KUBEFLOW_TRAINER_SERVER_TOKEN", token_file);
+    }
 }
 
 /* splitmix64: neighbouring trials and replicates get unrelated seeds. */

@@ -9,6 +9,10 @@
  * backend's to add. New reference. */
 json_t *trial_env(const struct backend_job *job);
 
+/* With metrics.from mlflow or kubeflow: where MLflow's client, or Hugging Face's Trainer, sends what it logs. `artifact_dir` is where the trial leaves
+ * files, `token_file` holds its token; both as the trial sees them. Any other source: nothing. */
+void trial_env_loggers(const struct backend_job *job, const char *artifact_dir, const char *token_file, json_t *env);
+
 /* HONE_SEED of a trial's replicate, from the experiment's seed. */
 uint64_t trial_seed(uint64_t seed, int64_t trial, int64_t replicate);
 

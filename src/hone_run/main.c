@@ -473,18 +473,19 @@ static long make_dir(int at, const char *path)
     return error == -EEXIST ? 0 : error;
 }
 
-static long write_params(void)
+/* A variable of the trial as a file too, for those who want it so. */
+static long write_variable(const char *variable, const char *file)
 {
-    const char *params = NULL;
-    for (char **e = run.environment; *e && !params; e++)
-        params = after(*e, "HONE_PARAMS=");
-    if (!params)
+    const char *value = NULL;
+    for (char **e = run.environment; *e && !value; e++)
+        value = after(*e, variable);
+    if (!value)
         return 0;
-    long fd = SYS4(openat, run.dir_fd, "params.json", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    long fd = SYS4(openat, run.dir_fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return fd;
-    size_t len = length(params);
-    long n = SYS3(write, fd, params, len);
+    size_t len = length(value);
+    long n = SYS3(write, fd, value, len);
     (void)SYS1(close, fd);
     return n == (long)len ? 0 : n < 0 ? n : -ENOSPC;
 }
@@ -497,7 +498,9 @@ static long furnish(void)
         error = make_dir(run.dir_fd, "artifacts");
     if (!error && run.checkpoint)
         error = make_dir(AT_FDCWD, run.checkpoint);
-    return error ? error : write_params();
+    if (!error)
+        error = write_variable("HONE_PARAMS=", "params.json");
+    return error ? error : write_variable("HONE_TOKEN=", "token");
 }
 
 /* Out of the service's process group and off its terminal, so that neither ^C nor a prompt of a trial passes between them. A session of

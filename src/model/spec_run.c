@@ -29,7 +29,7 @@ static const char *const members[] = {"backend", "command",     "shell",    "env
                                       "retry_delay", "retry_on", "grace", "success_codes", "log_limit", "limits", NULL};
 static const char *const metrics_members[] = {"from", "path", "format", "filters", NULL};
 static const char *const limits_members[] = {"memory", "cpu_time", "files", "file_size", "processes", NULL};
-static const char *const sources[] = {"stdout", "stderr", "file", NULL};
+static const char *const sources[] = {"stdout", "stderr", "file", "mlflow", "kubeflow", NULL};
 static const char *const formats[] = {"auto", "text", "json", NULL};
 
 static void set(json_t *object, const char *member, json_t *value)
