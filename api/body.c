@@ -13,6 +13,7 @@
 static const struct member point[] = {{"step", NULL}, {"metrics", NULL}, {"replicate", NULL}, {0}};
 
 const struct member members_nothing[] = {{0}};
+const struct member members_project[] = {{"name", NULL}, {0}};
 const struct member members_stop[] = {{"mode", NULL}, {0}};
 const struct member members_clone[] = {{"name", NULL}, {0}};
 const struct member members_suggest[] = {{"count", NULL}, {"worker", NULL}, {"lease_seconds", NULL}, {"wait_seconds", NULL}, {0}};

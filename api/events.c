@@ -111,6 +111,42 @@ static enum err look(struct db *db, struct event_query *q, event_row_fn *row, st
     return err;
 }
 
+static void end_stream(struct stream *s, const struct error *error)
+{
+    buf_adds(&s->out, "event: error\ndata: {\"code\":");
+    text_string(&s->out, error->name);
+    buf_adds(&s->out, ",\"detail\":");
+    text_string(&s->out, error->detail);
+    buf_adds(&s->out, "}\n\n");
+}
+
+static bool fill(struct request *r)
+{
+    struct stream *s = r->stream;
+    struct event_query q = {.after = s->after, .experiment_id = s->experiment, .project = s->arg, .limit = STREAM_PAGE};
+    struct found f = {.b = s->out};
+    struct error error;
+    struct db *db = store_reader(r->api->store);
+    if (!db)
+        return true; /* the next wake tries again */
+    enum err err = look(db, &q, add_sse, &f, &s->after, &error);
+    store_reader_done(r->api->store, db);
+    s->out = f.b;
+    int64_t now = clock_mono_ms();
+    if (!err && !f.n && now >= s->bookmark_at)
+        buf_addf(&s->out, "id: %" PRId64 "\nevent: bookmark\ndata: {\"revision\":%" PRId64 "}\n\n", s->after, s->after);
+    if (s->out.len)
+        s->bookmark_at = now + BOOKMARK_MS;
+    if (err)
+        end_stream(s, &error);
+    return !err;
+}
+
+static void release(struct stream *s)
+{
+    free(s->arg);
+}
+
 static enum err begin_stream(struct request *r, struct db *db, const struct ask *a, struct error *error)
 {
     int64_t first, last;
@@ -120,9 +156,10 @@ static enum err begin_stream(struct request *r, struct db *db, const struct ask 
     if (err)
         return err;
     r->stream = X_NEW(struct stream);
+    *r->stream = (struct stream){.fill = fill, .release = release, .type = "text/event-stream"};
     r->stream->after = a->after == NOT_SAID ? last : a->after;
     r->stream->experiment = a->experiment_id;
-    r->stream->project = a->project && !a->experiment_id ? x_strdup(a->project) : NULL;
+    r->stream->arg = a->project && !a->experiment_id ? x_strdup(a->project) : NULL;
     r->stream->bookmark_at = clock_mono_ms() + BOOKMARK_MS;
     /* the headers are to leave at once: without a first line a client sees nothing until something happens */
     buf_addf(&r->stream->out, ": revision %" PRId64 "\n\n", r->stream->after);
@@ -162,35 +199,4 @@ enum err handle_events(struct request *r, struct error *error)
 enum err handle_experiment_events(struct request *r, struct error *error)
 {
     return handle_events(r, error);
-}
-
-static void end_stream(struct stream *s, const struct error *error)
-{
-    buf_adds(&s->out, "event: error\ndata: {\"code\":");
-    text_string(&s->out, error->name);
-    buf_adds(&s->out, ",\"detail\":");
-    text_string(&s->out, error->detail);
-    buf_adds(&s->out, "}\n\n");
-}
-
-bool stream_fill(struct request *r)
-{
-    struct stream *s = r->stream;
-    struct event_query q = {.after = s->after, .experiment_id = s->experiment, .project = s->project, .limit = STREAM_PAGE};
-    struct found f = {.b = s->out};
-    struct error error;
-    struct db *db = store_reader(r->api->store);
-    if (!db)
-        return true; /* the next wake tries again */
-    enum err err = look(db, &q, add_sse, &f, &s->after, &error);
-    store_reader_done(r->api->store, db);
-    s->out = f.b;
-    int64_t now = clock_mono_ms();
-    if (!err && !f.n && now >= s->bookmark_at)
-        buf_addf(&s->out, "id: %" PRId64 "\nevent: bookmark\ndata: {\"revision\":%" PRId64 "}\n\n", s->after, s->after);
-    if (s->out.len)
-        s->bookmark_at = now + BOOKMARK_MS;
-    if (err)
-        end_stream(s, &error);
-    return !err;
 }

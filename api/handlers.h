@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The handlers that routes.def names. Each is in the file of its resource. */
+/* The handlers that the tables of routes name. Each is in the file of its resource. */
 #ifndef HONE_API_HANDLERS_H
 #define HONE_API_HANDLERS_H
 
@@ -10,5 +10,8 @@
 #include "routes.def"
 #undef READ
 #undef CHANGE
+#define KATIB(method, path, handler, command, flags) handler_fn handle_##handler;
+#include "routes_katib.def"
+#undef KATIB
 
 #endif

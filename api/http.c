@@ -241,7 +241,7 @@ static ssize_t read_stream(void *arg, uint64_t pos, char *buf, size_t max)
         if (s->ended || watch_stopping(r->api->watch))
             return MHD_CONTENT_READER_END_OF_STREAM;
         r->seen = watch_revision(r->api->watch);
-        s->ended = !stream_fill(r);
+        s->ended = !s->fill(r);
         r->waiter.not_before = clock_mono_ms() + STREAM_PACE_MS;
     }
     if (s->out.len)
@@ -260,7 +260,7 @@ static enum MHD_Result send_stream(struct request *r)
     if (!response)
         return MHD_NO;
     r->answer.status = 200;
-    r->answer.type = "text/event-stream";
+    r->answer.type = r->stream->type;
     add_headers(response, r);
     (void)MHD_add_response_header(response, "X-Accel-Buffering", "no");
     count_answer(r);

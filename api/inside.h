@@ -52,12 +52,16 @@ struct answer {
     size_t n_headers;
 };
 
-struct stream { /* of server-sent events */
+/* An answer without an end. `fill` adds what there is to `out`; false: the stream is over. */
+struct stream {
+    bool (*fill)(struct request *r);
+    void (*release)(struct stream *s); /* what `arg` holds */
+    const char *type;
     struct buf out;
     size_t sent;
     int64_t after, experiment;
-    char *project;
-    int64_t bookmark_at; /* mono ms */
+    void *arg;
+    int64_t bookmark_at; /* mono ms: `fill` is called then though nothing changed */
     bool ended;
 };
 
@@ -160,8 +164,8 @@ void answer_problem(struct request *r, const struct error *error, json_t *errors
 /* --- body.c */
 enum err body_json(struct request *r, json_t **errors, struct error *error); /* reads r->body by the route's members into r->json */
 
-/* --- events.c */
-bool stream_fill(struct request *r); /* adds what there is; false: the stream is over */
+/* --- logs.c */
+enum err answer_log(struct request *r, struct db *db, const struct experiment *e, const struct trial *t, struct error *error); /* its standard output as text, the newest of it if it is long */
 
 /* --- page.c: lists */
 struct page {

@@ -129,3 +129,18 @@ enum err handle_logs(struct request *r, struct error *error)
     experiment_free(e);
     return err;
 }
+
+enum err answer_log(struct request *r, struct db *db, const struct experiment *e, const struct trial *t, struct error *error)
+{
+    char *backend CLEANUP_FREE = NULL, *run_key CLEANUP_FREE = NULL;
+    struct buf bytes = BUF_INIT;
+    int64_t next;
+    bool end;
+    enum err err = find_run(r, db, e, t, 0, &backend, &run_key, error);
+    if (!err)
+        err = core_logs(r->api->core, backend, run_key, false, -LIMIT_MAX, LIMIT_MAX, &bytes, &next, &end, error);
+    if (!err)
+        answer_text(r, 200, "text/plain; charset=utf-8", &bytes);
+    buf_release(&bytes);
+    return err;
+}

@@ -6,7 +6,7 @@
 #include "router.h"
 
 #define members_unchecked NULL
-extern const struct member members_nothing[], members_stop[], members_clone[], members_suggest[], members_trial[], members_report[],
+extern const struct member members_nothing[], members_project[], members_stop[], members_clone[], members_suggest[], members_trial[], members_report[],
     members_heartbeat[], members_complete[], members_fail[], members_trainer_status[];
 
 #endif

@@ -21,6 +21,10 @@ static void member(struct buf *b, const char *name, const char *value)
 
 void answer_problem(struct request *r, const struct error *error, json_t *errors)
 {
+    if (r->route && r->route->form) {
+        r->route->form->problem(r, error, errors);
+        return;
+    }
     struct buf b = BUF_INIT, type = BUF_INIT;
     int status = err_http(error->code);
     buf_addf(&type, "%s/problems/%s", r->api->config.base_path, error->name);

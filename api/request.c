@@ -104,6 +104,13 @@ json_t *experiment_document(const struct experiment *e)
     return json_loads(e->spec, 0, NULL);
 }
 
+static void give_back_db(struct request *r)
+{
+    if (r->db)
+        store_reader_done(r->api->store, r->db);
+    r->db = NULL;
+}
+
 /* --- commands */
 
 static enum err read_if_match(const struct request *r, int64_t *out, struct error *error)
@@ -149,7 +156,8 @@ enum err request_command(struct request *r, struct command **out, struct error *
     if (err)
         return err;
     struct command *c = command_new((enum command_kind)r->route->command);
-    c->project = x_strdup(r->arg[0]);
+    if (r->arg[0])
+        c->project = x_strdup(r->arg[0]);
     if (r->arg[1])
         c->experiment = x_strdup(r->arg[1]);
     c->body = r->json;
@@ -171,7 +179,7 @@ static void location(struct request *r, const struct command *c)
     if (c->kind == CMD_TRIAL_CREATE)
         answer_header(r, "Location", "%s%s/%" PRId64, r->api->config.base_path, r->path,
                       c->n_trials ? c->trials[0].row->number : (int64_t)json_integer_value(json_object_get(c->reply, "number")));
-    else if (name)
+    else if (name && r->arg[0])
         answer_header(r, "Location", "%s/api/v1/projects/%s/experiments/%s", r->api->config.base_path, r->arg[0], name);
 }
 
@@ -223,6 +231,11 @@ static void answer_command(struct request *r)
     if (c->error.code) {
         answer_problem(r, &c->error, c->errors);
         c->errors = NULL;
+    } else if (r->route->form) {
+        struct error error;
+        if (r->route->form->reply(r, c, &error))
+            answer_problem(r, &error, NULL);
+        give_back_db(r);
     } else if (!c->reply && !c->n_trials) {
         answer_empty(r, c->http_status == 200 ? 204 : c->http_status);
     } else {
@@ -333,13 +346,6 @@ bool answer_not_modified(struct request *r, int64_t revision)
 
 /* --- the way through */
 
-static void give_back_db(struct request *r)
-{
-    if (r->db)
-        store_reader_done(r->api->store, r->db);
-    r->db = NULL;
-}
-
 static void run(struct request *r)
 {
     struct error error = {0};
@@ -423,7 +429,7 @@ void request_release(struct request *r)
         free(r->answer.headers[i].value);
     if (r->stream) {
         buf_release(&r->stream->out);
-        free(r->stream->project);
+        r->stream->release(r->stream);
         free(r->stream);
     }
     free(r->path);

@@ -2,6 +2,7 @@
 #include "router.h"
 
 #include "handlers.h"
+#include "katib.h"
 #include "members.h"
 
 #include <assert.h>
@@ -9,12 +10,15 @@
 #include <string.h>
 
 const struct route routes[] = {
-#define READ(path, handler, access, flags) {"GET", path, handle_##handler, NO_COMMAND, ACCESS_##access, flags, members_nothing},
+#define READ(path, handler, access, flags) {"GET", path, handle_##handler, NO_COMMAND, ACCESS_##access, flags, members_nothing, NULL},
 #define CHANGE(method, path, handler, command, access, flags, members)                                                              \
-    {#method, path, handle_##handler, CMD_##command, ACCESS_##access, flags, members_##members},
+    {#method, path, handle_##handler, CMD_##command, ACCESS_##access, flags, members_##members, NULL},
 #include "routes.def"
 #undef READ
 #undef CHANGE
+#define KATIB(method, path, handler, command, flags) {#method, path, handle_##handler, command, ACCESS_OWNER, flags, NULL, &form_katib},
+#include "routes_katib.def"
+#undef KATIB
     {0}};
 
 #define ROUTES (sizeof routes / sizeof routes[0] - 1)

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,6 +14,7 @@
 #define ROUTE_ALLOW 64 /* room for the value of Allow */
 
 struct request;
+struct command;
 
 typedef enum err handler_fn(struct request *r, struct error *error);
 
@@ -36,6 +38,12 @@ struct member { /* of a request body */
 
 #define NO_COMMAND (-1)
 
+/* How a family of routes speaks when it is not our own way: another system's API that we serve. */
+struct form {
+    void (*problem)(struct request *r, const struct error *error, json_t *errors);                 /* answers; takes errors (may be NULL) */
+    enum err (*reply)(struct request *r, const struct command *c, struct error *error);             /* answers for a command that worked */
+};
+
 struct route {
     const char *method, *path;
     handler_fn *handle;
@@ -43,6 +51,7 @@ struct route {
     enum access access;
     unsigned flags;
     const struct member *members; /* NULL: not checked here */
+    const struct form *form;      /* NULL = our own */
 };
 
 extern const struct route routes[]; /* `method` NULL ends it */

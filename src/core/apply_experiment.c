@@ -80,7 +80,10 @@ static enum err create(struct core *c, struct command *command, struct spec *spe
                                .create_ms = c->now,
                                .update_ms = c->now,
                                .start_ms = c->now};
-    enum err err = project_exists(c->db, command->project) ? OK : err_set(error, ERR_NOT_FOUND, "PROJECT_NOT_FOUND", "there is no project %s", command->project);
+    enum err err = OK;
+    if (!project_exists(c->db, command->project))
+        err = command->new_project ? project_make(c, command->project, error)
+                                   : err_set(error, ERR_NOT_FOUND, "PROJECT_NOT_FOUND", "there is no project %s", command->project);
     if (!err)
         err = experiment_insert(c->db, &fresh, error);
     if (err) {

@@ -41,6 +41,7 @@ struct command {
     int64_t trial;              /* number from the path, 0 = none */
     json_t *body;               /* decoded body, NULL = none */
     struct spec *spec;          /* EXPERIMENT_CREATE */
+    bool new_project;           /* EXPERIMENT_CREATE: a project that is missing is made */
     char *idempotency_key;      /* NULL = none; made unique per token and route by the caller */
     char *request_hash;         /* of method, path and body; with idempotency_key */
     int64_t if_match;           /* revision the object must have, -1 = any */

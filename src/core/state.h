@@ -236,6 +236,9 @@ void run_event_free(void *run_event);
 /* --- recover.c */
 enum err recover(struct core *c, struct error *error);
 
+/* --- apply_project.c */
+enum err project_make(struct core *c, const char *name, struct error *error); /* ERR_INVALID: not a name; ERR_CONFLICT: it is there */
+
 /* --- answer.c */
 struct answered_trial *answer_trial(struct command *command, const struct trial *row); /* one more in command->trials */
 void answer_clear(struct command *command); /* as if it had not been applied */

@@ -43,6 +43,12 @@ bool project_exists(struct db *db, const char *project)
     return !db_use(db, SQL_PROJECT_EXISTS, &st, NULL, "t", project) && !db_each(db, st, seen, &exists, NULL) && exists;
 }
 
+enum err project_insert(struct db *db, const char *name, int64_t now_ms, struct error *error)
+{
+    enum err err = db_run(db, SQL_PROJECT_INSERT, NULL, error, "ti", name, now_ms);
+    return err == ERR_CONFLICT ? err_set(error, err, "PROJECT_EXISTS", "there is a project %s already", name) : err;
+}
+
 struct project_listing {
     bool (*row)(void *arg, const char *name, int64_t create_ms);
     void *arg;

@@ -52,6 +52,7 @@ enum err experiment_get(struct db *db, const char *project, const char *name, st
 enum err experiment_get_id(struct db *db, int64_t id, struct experiment **out, struct error *error);
 enum err experiment_live(struct db *db, experiment_row_fn *row, void *arg, struct error *error); /* not in a final state: for recovery */
 bool project_exists(struct db *db, const char *project);
+enum err project_insert(struct db *db, const char *name, int64_t now_ms, struct error *error); /* ERR_CONFLICT "PROJECT_EXISTS" */
 enum err project_list(struct db *db, bool (*row)(void *arg, const char *name, int64_t create_ms), void *arg, struct error *error);
 
 /* One page of a list. Keyset paging: `after` is the token of the row before (from list_token of the last row given), "" = from the start. */

@@ -56,7 +56,7 @@ static void every_route_is_described(void **state)
 {
     (void)state;
     for (const struct route *r = routes; r->method; r++)
-        if (!operation(r))
+        if (!r->form && !operation(r)) /* another system's API is described by that system */
             fail_msg("%s %s is not in openapi.yaml", r->method, r->path);
 }
 
