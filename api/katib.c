@@ -359,29 +359,50 @@ enum err handle_katib_trial_delete(struct request *r, struct error *error)
 
 /* --- a trial as the pod whose log the SDK reads */
 
+static json_t *pod(const char *project, const char *experiment, const char *name)
+{
+    return json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s, s:s}}, s:{s:[{s:s}]}}", "apiVersion", "v1", "kind", "Pod", "metadata", "name", name, "namespace", project, "labels",
+                     TRIAL_LABEL, name, EXPERIMENT_LABEL, experiment, "spec", "containers", "name", "trial");
+}
+
+static void add_pod(void *arg, json_t *trial)
+{
+    const json_t *meta = json_object_get(trial, "metadata");
+    (void)json_array_append_new(arg, pod(json_string_value(json_object_get(meta, "namespace")),
+                                         json_string_value(json_object_get(json_object_get(meta, "labels"), EXPERIMENT_LABEL)), json_string_value(json_object_get(meta, "name"))));
+    json_decref(trial);
+}
+
 enum err handle_katib_pods(struct request *r, struct error *error)
 {
-    char *name CLEANUP_FREE = selected(request_query(r, "labelSelector"), TRIAL_LABEL);
-    struct katib_ask ask = {.kind = KATIB_TRIAL, .project = r->arg[0], .name = name, .experiment = selected(request_query(r, "labelSelector"), EXPERIMENT_LABEL)};
+    const char *selector = request_query(r, "labelSelector");
+    struct katib_ask ask = {.kind = KATIB_TRIAL, .project = x_strdup(r->arg[0]), .name = selected(selector, TRIAL_LABEL), .experiment = selected(selector, EXPERIMENT_LABEL)};
     struct db *db;
-    json_t *trials = json_array(), *pods = json_array(), *trial;
-    size_t i;
+    json_t *pods = json_array();
     enum err err = request_db(r, &db, error);
     if (!err)
-        err = katib_each(db, &ask, append, trials, error);
-    json_array_foreach(trials, i, trial)
-    {
-        json_t *meta = json_object_get(trial, "metadata"), *of = json_object_get(json_object_get(meta, "labels"), EXPERIMENT_LABEL);
-        (void)json_array_append_new(pods, json_pack("{s:{s:O, s:O, s:{s:O, s:O}}, s:{s:[{s:s}]}}", "metadata", "name", json_object_get(meta, "name"), "namespace",
-                                                    json_object_get(meta, "namespace"), "labels", TRIAL_LABEL, json_object_get(meta, "name"), EXPERIMENT_LABEL, of, "spec",
-                                                    "containers", "name", "trial"));
-    }
-    json_decref(trials);
+        err = katib_each(db, &ask, add_pod, pods, error);
     if (!err)
         answer_json(r, 200, json_pack("{s:s, s:s, s:{}, s:O}", "apiVersion", "v1", "kind", "PodList", "metadata", "items", pods));
     json_decref(pods);
-    free(ask.experiment);
+    katib_ask_release(&ask);
     return err;
+}
+
+enum err handle_katib_pod(struct request *r, struct error *error)
+{
+    struct db *db;
+    struct experiment *e;
+    struct trial *t;
+    enum err err = request_db(r, &db, error);
+    if (!err)
+        err = find_trial(r, db, &e, &t, error);
+    if (err)
+        return err;
+    answer_json(r, 200, pod(e->project, e->name, r->arg[1]));
+    trial_free(t);
+    experiment_free(e);
+    return OK;
 }
 
 enum err handle_katib_pod_log(struct request *r, struct error *error)

@@ -41,9 +41,9 @@ enum err handle_katib_group(struct request *r, struct error *error)
 enum err handle_katib_core_resources(struct request *r, struct error *error)
 {
     (void)error;
-    return say(r, json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:b, s:s, s:[s]}, {s:s, s:s, s:b, s:s, s:[s]}, {s:s, s:s, s:b, s:s, s:[s]}]}", "kind", "APIResourceList", "apiVersion", "v1",
+    return say(r, json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:b, s:s, s:[s]}, {s:s, s:s, s:b, s:s, s:[s, s]}, {s:s, s:s, s:b, s:s, s:[s]}]}", "kind", "APIResourceList", "apiVersion", "v1",
                             "groupVersion", "v1", "resources", "name", "namespaces", "singularName", "namespace", "namespaced", 0, "kind", "Namespace", "verbs", "list", "name",
-                            "pods", "singularName", "pod", "namespaced", 1, "kind", "Pod", "verbs", "list", "name", "pods/log", "singularName", "", "namespaced", 1, "kind", "Pod",
+                            "pods", "singularName", "pod", "namespaced", 1, "kind", "Pod", "verbs", "get", "list", "name", "pods/log", "singularName", "", "namespaced", 1, "kind", "Pod",
                             "verbs", "get"));
 }
 

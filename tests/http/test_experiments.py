@@ -49,6 +49,15 @@ class Create(Case):
     def test_unknown_project_is_not_found(self):
         self.problem(self.s.post("/api/v1/projects/nowhere/experiments", ask_spec()), 404, "PROJECT_NOT_FOUND")
 
+    def test_a_project_has_names_of_its_own(self):
+        self.assertEqual(self.ok(self.s.post("/api/v1/projects", {"name": "vision"}), 201)["name"], "vision")
+        self.problem(self.s.post("/api/v1/projects", {"name": "vision"}), 409, "PROJECT_EXISTS")
+        self.problem(self.s.post("/api/v1/projects", {"name": "Vision!"}), 422, "PROJECT_NAME")
+        spec = ask_spec()
+        for project in ("default", "vision"):
+            self.ok(self.s.post(f"/api/v1/projects/{project}/experiments", spec), 201)
+        self.assertIn("vision", [p["name"] for p in self.s.get("/api/v1/projects").json["projects"]])
+
     def test_every_problem_is_told_at_once_with_its_place(self):
         spec = ask_spec(parameters={"lr": {"type": "float", "min": 1, "max": 0.1}, "act": {"type": "categorial", "values": ["relu"]}},
                         objective={"metric": "loss", "direction": "downwards"}, trails={"max": 3})
