@@ -82,7 +82,7 @@ static void why(struct buf *b, const json_t *origin)
 
 static void stopped(struct buf *b, const struct trial *t)
 {
-    bool by_rule = t->state == TRIAL_PRUNED || t->state == TRIAL_CANCELLED || t->state == TRIAL_STOPPING;
+    bool by_rule = t->state == TRIAL_PRUNED || t->state == TRIAL_PAUSED || t->state == TRIAL_CANCELLED || t->state == TRIAL_STOPPING;
     buf_adds(b, ",\"stopped\":");
     if (!by_rule) {
         buf_adds(b, "null");

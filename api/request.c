@@ -193,6 +193,8 @@ static void text_answered(struct buf *b, const struct answered_trial *t)
     text_time(b, t->lease_until_ms);
     if (t->lease_token)
         buf_addf(b, ",\"token\":\"%s\"", t->lease_token);
+    if (t->budget)
+        buf_addf(b, ",\"budget\":%" PRId64, t->budget);
     buf_adds(b, "}}");
 }
 

@@ -151,14 +151,14 @@ static void ask(const struct stop_question *q, struct stop_answer *answer)
     else if ((double)step < share * (double)end)
         stop_say(answer, false, "step %lld of %lld before the rule looks at it", (long long)step, (long long)ceil(share * (double)end));
     else if (so_far <= best->final)
-        stop_say(answer, false, "its best value %.6g is as good as that of trial %lld, %.6g", as_reported(q, so_far), (long long)best->number,
-                 as_reported(q, best->final));
+        stop_say(answer, false, "its best value %.6g is as good as that of trial %lld, %.6g", as_reported(q->maximized, so_far), (long long)best->number,
+                 as_reported(q->maximized, best->final));
     else if (!take(t, end, (size_t)settings_get(q->settings, "min_reports"), p))
         stop_say(answer, false, "its %zu reports do not show a trend", t->n);
     else {
         double mean, deviation, limit = settings_get(q->settings, "threshold"), chance = probability(p, best->final, &mean, &deviation);
         stop_say(answer, chance < limit, "expected at step %lld: %.4g +- %.2g; better than trial %lld, %.6g, with probability %.2g (limit %g)", (long long)end,
-                 as_reported(q, mean), deviation, (long long)best->number, as_reported(q, best->final), chance, limit);
+                 as_reported(q->maximized, mean), deviation, (long long)best->number, as_reported(q->maximized, best->final), chance, limit);
     }
 }
 

@@ -88,17 +88,31 @@ double quantile(double *values, size_t n, double share)
     return values[i] * (1 - part) + values[i + 1] * part;
 }
 
-double as_reported(const struct stop_question *q, double value)
+double as_reported(bool maximized, double value)
 {
-    return q->maximized ? -value : value;
+    return maximized ? -value : value;
+}
+
+static void say(struct stop_answer *answer, const char *what, const char *fmt, va_list args)
+{
+    int n = snprintf(answer->reason, sizeof answer->reason, "%s: ", what);
+    (void)vsnprintf(answer->reason + n, sizeof answer->reason - (size_t)n, fmt, args);
 }
 
 void stop_say(struct stop_answer *answer, bool stop, const char *fmt, ...)
 {
     va_list args;
     answer->stop = stop;
-    int n = snprintf(answer->reason, sizeof answer->reason, "%s: ", stop ? "stopped" : "goes on");
     va_start(args, fmt);
-    (void)vsnprintf(answer->reason + n, sizeof answer->reason - (size_t)n, fmt, args);
+    say(answer, stop ? "stopped" : "goes on", fmt, args);
+    va_end(args);
+}
+
+void stop_say_pause(struct stop_answer *answer, const char *fmt, ...)
+{
+    va_list args;
+    answer->pause = true;
+    va_start(args, fmt);
+    say(answer, "paused", fmt, args);
     va_end(args);
 }

@@ -20,7 +20,8 @@ const struct curve *best_completed(const struct stop_question *q); /* of those w
 /* Sorts; linear between neighbours (type 7 of Hyndman and Fan 1996). n >= 1. */
 double quantile(double *values, size_t n, double share);
 
-double as_reported(const struct stop_question *q, double value); /* a value as the trial reported it, for the reason */
+double as_reported(bool maximized, double value); /* a value as the trial reported it, for the reason */
 void stop_say(struct stop_answer *answer, bool stop, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void stop_say_pause(struct stop_answer *answer, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

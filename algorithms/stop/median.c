@@ -30,7 +30,7 @@ static void ask(const struct stop_question *q, struct stop_answer *answer)
     }
     double own = curve_best(t, 0, t->n), others = quantile(averages, n, 0.5);
     stop_say(answer, own > others, "its best value up to step %lld is %.6g, the median of the running averages of %zu completed trials is %.6g",
-             (long long)step, as_reported(q, own), n, as_reported(q, others));
+             (long long)step, as_reported(q->maximized, own), n, as_reported(q->maximized, others));
 }
 
 const struct stopper stopper_median = {

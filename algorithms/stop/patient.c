@@ -21,7 +21,7 @@ static void ask(const struct stop_question *q, struct stop_answer *answer)
     const double delta = settings_get(q->settings, "min_delta");
     const double before = curve_best(t, 0, t->n - patience), recent = curve_best(t, t->n - patience, t->n);
     stop_say(answer, !(recent < before - delta), "its best value of the last %zu reports is %.6g, before them it was %.6g; an improvement is more than %g", patience,
-             as_reported(q, recent), as_reported(q, before), delta);
+             as_reported(q->maximized, recent), as_reported(q->maximized, before), delta);
 }
 
 const struct stopper stopper_patient = {

@@ -36,7 +36,7 @@ static void ask(const struct stop_question *q, struct stop_answer *answer)
     }
     const double percentile = settings_get(q->settings, "percentile"), own = curve_best(t, 0, t->n), others = quantile(values, n, percentile / 100);
     stop_say(answer, own > others, "its best value up to step %lld is %.6g, the best %g %% of %zu completed trials were at %.6g or better there", (long long)step,
-             as_reported(q, own), percentile, n, as_reported(q, others));
+             as_reported(q->maximized, own), percentile, n, as_reported(q->maximized, others));
 }
 
 const struct stopper stopper_percentile = {

@@ -26,8 +26,14 @@ const struct stopper *stopper_find(const char *name)
 
 void stopper_ask(const struct stopper *s, const struct stop_question *question, struct stop_answer *answer)
 {
+    *answer = (struct stop_answer){0};
     if (question->trial->n)
         s->ask(question, answer);
     else
         stop_say(answer, false, "it has made 0 reports");
+}
+
+int64_t stopper_budget(const struct stopper *s, const struct settings *settings, int64_t number, int64_t asked)
+{
+    return s->budget ? s->budget(settings, number, asked) : 0;
 }

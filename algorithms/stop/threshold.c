@@ -18,7 +18,7 @@ static void ask(const struct stop_question *q, struct stop_answer *answer)
     const int64_t warmup = (int64_t)settings_get(q->settings, "n_warmup_steps");
     const size_t from = curve_upto(t, warmup - 1);
     for (size_t i = from; i < t->n; i++) {
-        const double value = as_reported(q, t->value[i]);
+        const double value = as_reported(q->maximized, t->value[i]);
         const long long step = (long long)t->step[i];
         if (!isfinite(value))
             stop_say(answer, true, "its value at step %lld is %g, not a finite number", step, value);

@@ -118,7 +118,7 @@ static void ask(const struct stop_question *q, struct stop_answer *answer)
     const double own = curve_average(t, curve_last(t)), other = curve_average(best, curve_last(best));
     /* all is compared with all too: on the common steps the best trial may have been better than it is */
     stop_say(answer, p < limit && own > other, "on %zu steps in common with trial %lld, the best one, p is %.3g (limit %g); the means are %.6g and %.6g", n,
-             (long long)best->number, p, limit, as_reported(q, own), as_reported(q, other));
+             (long long)best->number, p, limit, as_reported(q->maximized, own), as_reported(q->maximized, other));
 }
 
 const struct stopper stopper_wilcoxon = {

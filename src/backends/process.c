@@ -216,7 +216,7 @@ static void add_limits(struct words *argv, const json_t *limits)
 static void build_argv(const struct backend_conn *c, const struct backend_job *job, const struct run *r, struct words *argv)
 {
     struct template_values values = {
-        .params = job->params, .names = job->names, .trial = job->trial, .seed = job->seed, .trial_name = job->trial_name};
+        .params = job->params, .names = job->names, .trial = job->trial, .budget = job->budget, .seed = job->seed, .trial_name = job->trial_name};
     const json_t *command = json_object_get(job->run, "command"), *word;
     const char *cwd = json_string_value(json_object_get(job->run, "cwd"));
     double grace = json_number_value(json_object_get(job->run, "grace"));

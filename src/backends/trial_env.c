@@ -61,6 +61,8 @@ json_t *trial_env(const struct backend_job *job)
     set_number(env, "HONE_ATTEMPT", (unsigned long long)job->attempt);
     set_number(env, "HONE_REPLICATE", (unsigned long long)job->replicate);
     set_number(env, "HONE_SEED", job->seed);
+    if (job->budget)
+        set_number(env, "HONE_BUDGET", (unsigned long long)job->budget);
     set(env, "HONE_PARAMS", params);
     set(env, "KATIB_TRIAL_NAME", job->trial_name);
     json_object_foreach((json_t *)(uintptr_t)job->params, name, value)
@@ -68,7 +70,7 @@ json_t *trial_env(const struct backend_job *job)
         set_param(env, name, value);
     }
     struct template_values values = {
-        .params = job->params, .names = job->names, .trial = job->trial, .seed = job->seed, .trial_name = job->trial_name};
+        .params = job->params, .names = job->names, .trial = job->trial, .budget = job->budget, .seed = job->seed, .trial_name = job->trial_name};
     json_object_foreach(json_object_get(job->run, "env"), name, value)
     {
         char *text CLEANUP_FREE = template_render(json_string_value(value) ? json_string_value(value) : "", &values, false);

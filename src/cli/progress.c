@@ -42,6 +42,7 @@ void progress_text(json_t *e, char out[PROGRESS_TEXT])
         buf_addf(&b, "/%lld", (long long)max);
     buf_adds(&b, " done");
     add_some(&b, count(e, "RUNNING") + count(e, "STARTING") + count(e, "STOPPING"), "running");
+    add_some(&b, count(e, "PAUSED"), "paused");
     add_some(&b, count(e, "PRUNED"), "pruned");
     add_some(&b, count(e, "FAILED") + count(e, "LOST"), "failed");
     json_t *best = json_object_get(e, "best"), *value = json_object_get(best, "value");

@@ -28,8 +28,12 @@ void answer_clear(struct command *command)
 static json_t *with_lease(const struct answered_trial *t)
 {
     json_t *trial = trial_json(t->row);
-    if (t->lease_attempt)
-        (void)json_object_set_new(trial, "lease", json_pack("{s:I, s:o, s:s*}", "attempt", (json_int_t)t->lease_attempt, "expires_at", time_json(t->lease_until_ms), "token", t->lease_token));
+    if (!t->lease_attempt)
+        return trial;
+    json_t *lease = json_pack("{s:I, s:o, s:s*}", "attempt", (json_int_t)t->lease_attempt, "expires_at", time_json(t->lease_until_ms), "token", t->lease_token);
+    if (t->budget)
+        (void)json_object_set_new(lease, "budget", json_integer(t->budget));
+    (void)json_object_set_new(trial, "lease", lease);
     return trial;
 }
 

@@ -14,7 +14,7 @@ static struct live_trial *find(struct core *c, const struct run_event *e, struct
     struct live_trial *t;
     HASH_FIND(hh, l->trials, &e->trial, sizeof e->trial, t);
     *out = l;
-    bool present = t && t->attempt && t->row->attempt == e->attempt && !trial_state_final(t->attempt->state);
+    bool present = t && t->attempt && t->row->attempt == e->attempt && !attempt_over(t->attempt);
     return present ? t : NULL;
 }
 
@@ -58,12 +58,13 @@ enum err apply_run_output(struct core *c, struct command *command, enum applied 
 
 static enum err has_started(struct core *c, struct live *l, struct live_trial *t, const struct backend_status *s, struct error *error)
 {
-    if (t->row->state != TRIAL_STARTING)
-        return OK;
-    t->attempt->state = TRIAL_RUNNING;
-    t->attempt->start_ms = s->start_ms ? s->start_ms : c->now;
+    if (!t->attempt->start_ms)
+        t->attempt->start_ms = s->start_ms ? s->start_ms : c->now;
     if (!t->row->start_ms)
         t->row->start_ms = t->attempt->start_ms;
+    if (t->row->state != TRIAL_STARTING) /* it was asked to stop before it was known to run */
+        return OK;
+    t->attempt->state = TRIAL_RUNNING;
     count_state(l, t->row, TRIAL_RUNNING);
     return save_trial(c, l, t, "trial.running", NULL, error);
 }
@@ -79,14 +80,14 @@ static bool listed(const json_t *codes, int exit_code)
 }
 
 /* A failure that may be tried again: the run was lost, or the file says so of its exit code or of any failure. */
-static bool worth_a_retry(const struct live *l, const struct live_trial *t, const struct backend_status *s)
+static bool worth_a_retry(struct core *c, const struct live *l, const struct live_trial *t, const struct backend_status *s)
 {
     const json_t *run = l->plan->spec->run;
     if (s->cause == CAUSE_LOST)
-        return retries_left(l, t);
+        return retries_left(c, l, t);
     if (s->cause == CAUSE_INVALID)
         return false;
-    return (listed(json_object_get(run, "retry_on"), s->exit_code) && retries_left(l, t)) || failed_before(t) < json_integer_value(json_object_get(run, "retries"));
+    return (listed(json_object_get(run, "retry_on"), s->exit_code) && retries_left(c, l, t)) || failed_before(c, t) < json_integer_value(json_object_get(run, "retries"));
 }
 
 static enum err has_failed(struct core *c, struct live *l, struct live_trial *t, const struct run_event *e, struct error *error)
@@ -94,7 +95,7 @@ static enum err has_failed(struct core *c, struct live *l, struct live_trial *t,
     const char *tail = e->tail && *e->tail ? e->tail : NULL;
     char *message CLEANUP_FREE = tail ? x_asprintf("%s. Last lines:\n%s", e->status.message, tail) : x_strdup(e->status.message);
     const char *reason = e->status.cause == CAUSE_LOST ? "LOST" : *e->status.reason ? e->status.reason : "FAILED";
-    return trial_lost(c, l, t, reason, message, worth_a_retry(l, t, &e->status), error);
+    return trial_lost(c, l, t, reason, message, worth_a_retry(c, l, t, &e->status), error);
 }
 
 enum err apply_run_status(struct core *c, struct command *command, enum applied *how, struct error *error)

@@ -59,7 +59,7 @@ static enum err worker_speaks(struct core *c, struct command *command, struct ab
     enum err err = find(c, command, a, error);
     if (!err)
         err = check_attempt(command, a->t ? a->t->row : a->row, error);
-    if (err || !a->t)
+    if (err || !a->t || a->t->row->state == TRIAL_PAUSED) /* a paused one has said what it had to say */
         return err;
     struct live_trial *t = a->t;
     if (t->row->state == TRIAL_QUEUED) {
@@ -83,7 +83,7 @@ static json_t *report_reply(const struct core *c, const struct about *a)
 {
     if (!a->t)
         return json_pack("{s:b, s:s, s:s}", "should_stop", 1, "reason", a->row->reason, "state", trial_state_name(a->row->state));
-    bool stop = a->t->row->state == TRIAL_STOPPING;
+    bool stop = a->t->row->state == TRIAL_STOPPING || a->t->row->state == TRIAL_PAUSED;
     json_t *reply = json_pack("{s:b}", "should_stop", stop);
     if (stop) {
         (void)json_object_set_new(reply, "reason", json_string(a->t->row->reason));
@@ -166,7 +166,7 @@ enum err apply_trial_report(struct core *c, struct command *command, enum applie
     struct measurement *points = NULL;
     size_t n = 0, i;
     json_t *point;
-    if (!err && a.t) {
+    if (!err && a.t && a.t->row->state != TRIAL_PAUSED) {
         json_array_foreach(list, i, point)
         if (!err)
             err = read_point(point, i, a.t->row, c->now, &points, &n, error);
@@ -289,7 +289,7 @@ enum err apply_trial_complete(struct core *c, struct command *command, enum appl
     const json_t *metrics = json_object_get(command->body, "metrics");
     if (!err && !a.t && !already(&a, TRIAL_SUCCEEDED) && !already(&a, TRIAL_INFEASIBLE) && !already(&a, TRIAL_PRUNED) && !already(&a, TRIAL_CANCELLED))
         err = finished(command, &a, error);
-    if (!err && a.t) {
+    if (!err && a.t && a.t->row->state != TRIAL_PAUSED) { /* paused: it was completed before */
         err = check_metrics(a.l->plan->spec, metrics, error);
         if (!err)
             err = check_complete(c, &a, metrics, error);
@@ -310,7 +310,7 @@ static enum err end_as(struct core *c, struct command *command, enum trial_state
     const char *message = json_string_value(json_object_get(command->body, "message"));
     if (!err && !a.t && !already(&a, state))
         err = finished(command, &a, error);
-    if (!err && a.t && is_run(a.t)) /* its verdict is in; the process is not needed any more */
+    if (!err && a.t && is_run(a.t) && !attempt_over(a.t->attempt)) /* its verdict is in; the process is not needed any more */
         add_effect(c, EFFECT_CANCEL, a.l, a.t);
     if (!err && a.t)
         err = trial_end(c, a.l, a.t, state, reason ? reason : default_reason, message ? message : "", error);

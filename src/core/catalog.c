@@ -42,6 +42,21 @@ static void check_metrics(const struct spec *spec, struct problems *problems)
         collector->close(parser);
 }
 
+static void check_stopping(const struct plan *plan, struct problems *problems)
+{
+    const struct stopper *s = plan->stopper;
+    const struct settings *settings = &plan->spec->stopping_settings;
+    char why[STOP_REASON];
+    const char *at = s && s->fault ? s->fault(settings, why) : NULL;
+    if (at) {
+        char *pointer CLEANUP_FREE = x_asprintf("/stopping/settings/%s", at);
+        problems_add(problems, pointer, "CONFLICT", NULL, "%s", why);
+    } else if (s && plan->spec->replicates > 1 && stopper_budget(s, settings, 1, 0)) {
+        problems_add(problems, "/trials/replicates", "CONFLICT", NULL, "is %lld, must be 1 with stopping rule %s in its form that pauses trials",
+                     (long long)plan->spec->replicates, s->name);
+    }
+}
+
 static void validate(struct core *c, const struct spec *spec, struct problems *problems)
 {
     /* a plan is a view; this one does not own the spec, so it is taken apart by hand */
@@ -49,6 +64,7 @@ static void validate(struct core *c, const struct spec *spec, struct problems *p
     struct error error;
     if (algorithm_accept(plan->algorithm, &plan->problem, &spec->algorithm_settings, &error))
         problems_add(problems, "/algorithm", "REFUSED", NULL, "%s", error.detail);
+    check_stopping(plan, problems);
     plan->spec = NULL;
     plan_unref(plan);
     if (!spec->run)

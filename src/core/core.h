@@ -30,6 +30,7 @@ struct answered_trial {
     int64_t lease_attempt;  /* 0 = none */
     int64_t lease_until_ms; /* wall; 0 = without end */
     char *lease_token;      /* owned: good for this trial alone; NULL = none */
+    int64_t budget;         /* the step at which it pauses or ends; 0 = none is set */
 };
 
 struct command {

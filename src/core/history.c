@@ -11,6 +11,7 @@ static enum observation_state observed(enum trial_state s)
     case TRIAL_SUCCEEDED:
         return OBSERVATION_DONE;
     case TRIAL_PRUNED:
+    case TRIAL_PAUSED:
         return OBSERVATION_PRUNED;
     case TRIAL_INFEASIBLE:
         return OBSERVATION_INFEASIBLE;

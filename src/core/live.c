@@ -193,7 +193,7 @@ void live_touch(struct core *c, struct live *l)
 int64_t live_running(const struct live *l)
 {
     const int64_t *n = l->row->counts;
-    return n[TRIAL_STARTING] + n[TRIAL_RUNNING] + n[TRIAL_PAUSED] + n[TRIAL_STOPPING];
+    return n[TRIAL_STARTING] + n[TRIAL_RUNNING] + n[TRIAL_STOPPING];
 }
 
 enum err live_reload(struct core *c, struct live *l, struct error *error)
@@ -223,7 +223,7 @@ enum err live_reload(struct core *c, struct live *l, struct error *error)
             t->start_after = was->start_after;
             t->submit_at = was->submit_at;
             t->submitted = was->submitted;
-        } else if (t->attempt && !*t->attempt->run_key) {
+        } else if (t->attempt && !attempt_over(t->attempt) && !*t->attempt->run_key) {
             t->lease_until = c->mono + (int64_t)(t->attempt->lease_s * 1000);
         }
     }

@@ -22,7 +22,7 @@ static void take_up(struct core *c, struct live *l)
     struct live_trial *t, *next;
     HASH_ITER(hh, l->trials, t, next)
     {
-        if (!t->attempt || trial_state_final(t->attempt->state) || t->row->state == TRIAL_QUEUED)
+        if (!t->attempt || attempt_over(t->attempt) || t->row->state == TRIAL_QUEUED)
             continue;
         if (*t->attempt->run_key)
             add_effect(c, EFFECT_SUBMIT, l, t);

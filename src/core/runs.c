@@ -168,7 +168,7 @@ struct submit {
     struct run_event *event;
     json_t *params;
     char *project, *experiment, *token, *cursor;
-    int64_t replicate;
+    int64_t replicate, budget;
     uint64_t seed;
 };
 
@@ -188,6 +188,7 @@ static void submit_run(struct job *job)
                                .params = s->params,
                                .names = s->plan->names,
                                .seed = s->seed,
+                               .budget = s->budget,
                                .time_limit_s = s->plan->spec->trial_time_limit_s,
                                .url = s->core->url,
                                .token = s->token,
@@ -252,6 +253,7 @@ void runs_submit(struct core *c, struct live *l, struct live_trial *t)
     s->token = c->config.trial_token ? c->config.trial_token(c->config.arg, l->row->uid, t->number, t->row->attempt) : NULL;
     s->cursor = x_strdup(at ? at : "");
     s->replicate = t->row->replicate;
+    s->budget = stop_rule_budget(c, l, t);
     s->seed = trial_seed((uint64_t)l->row->seed, t->number, t->row->replicate);
     json_decref(cursor);
     if (!pool_submit(c->pool, &s->job))

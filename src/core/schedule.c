@@ -54,7 +54,7 @@ enum err experiment_end_begin(struct core *c, struct live *l, const char *reason
     struct live_trial *t, *next;
     HASH_ITER(hh, l->trials, t, next)
     {
-        if (!cancel && t->row->state != TRIAL_QUEUED)
+        if (!cancel && t->row->state != TRIAL_QUEUED && t->row->state != TRIAL_PAUSED)
             continue;
         enum err err = trial_cancel(c, l, t, "EXPERIMENT_STOPPED", "the experiment is stopping", error);
         if (err)
@@ -86,11 +86,26 @@ static struct live_trial *next_queued(struct core *c, struct live *l)
     return first;
 }
 
-/* A trial for whoever comes next: a queued one, or a new one of a fast algorithm. NULL: a job was asked for, or there is none now. */
+/* Paused trials are all that is left. */
+static bool only_paused(const struct live *l)
+{
+    const int64_t *n = l->row->counts;
+    return n[TRIAL_PAUSED] && !n[TRIAL_QUEUED] && !live_running(l) && !may_create(l) && !l->suggesting;
+}
+
+/* A trial for whoever comes next: a queued one, a paused one that is promoted, or a new one of a fast algorithm. NULL: a job was asked for, or there is
+ * none now. */
 static enum err next_trial(struct core *c, struct live *l, struct live_trial **out, struct error *error)
 {
     *out = next_queued(c, l);
-    if (*out || !may_create(l))
+    if (*out)
+        return OK;
+    if (l->row->counts[TRIAL_PAUSED]) {
+        enum err err = trial_promote(c, l, only_paused(l), out, error);
+        if (err || *out)
+            return err;
+    }
+    if (!may_create(l))
         return OK;
     if (l->plan->algorithm->needs_history) {
         if (!l->suggesting && l->suggest_after <= c->mono) {
@@ -133,11 +148,12 @@ static enum err start_runs(struct core *c, struct live *l, struct error *error)
 
 /* --- askers */
 
-static void hand_over(const struct core *c, struct command *command, const struct live *l, const struct live_trial *t)
+static void hand_over(struct core *c, struct command *command, const struct live *l, struct live_trial *t)
 {
     struct answered_trial *answered = answer_trial(command, t->row);
     answered->lease_attempt = t->row->attempt;
     answered->lease_until_ms = lease_until_ms(c, t);
+    answered->budget = stop_rule_budget(c, l, t);
     if (c->config.trial_token)
         answered->lease_token = c->config.trial_token(c->config.arg, l->row->uid, t->number, t->row->attempt);
 }
@@ -291,6 +307,15 @@ static enum err finish_if_done(struct core *c, struct live *l, struct error *err
     }
     if (l->row->state == EXPERIMENT_STOPPING)
         return l->trials ? OK : experiment_end(c, l, error);
+    if (s == EXPERIMENT_RUNNING && only_paused(l)) {
+        struct live_trial *t;
+        char why[STOP_REASON];
+        enum err err = stop_rule_promote(c, l, true, &t, why, error);
+        if (!err && !t)
+            err = trials_give_up(c, l, error);
+        if (err)
+            return err;
+    }
     if (l->trials || may_create(l) || l->suggesting)
         return OK;
     set_text(&l->row->reason, l->exhausted ? "SPACE_EXHAUSTED" : "MAX_TRIALS");
@@ -337,7 +362,7 @@ static enum err expire(struct core *c, struct live *l, struct error *error)
             wake_at(c, t->lease_until);
             continue;
         }
-        enum err err = trial_lost(c, l, t, "LEASE_EXPIRED", "its worker did not report or renew the lease in time", retries_left(l, t), error);
+        enum err err = trial_lost(c, l, t, "LEASE_EXPIRED", "its worker did not report or renew the lease in time", retries_left(c, l, t), error);
         if (err)
             return err;
     }

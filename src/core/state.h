@@ -170,10 +170,12 @@ enum err trial_end(struct core *c, struct live *l, struct live_trial *t, enum tr
 enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, const json_t *metrics, const char *tail, struct error *error); /* its work is done: values, next replicate or end */
 enum err trial_judge(struct core *c, struct live *l, struct live_trial *t, const json_t *metrics, const char *tail, struct error *error); /* ends it by its values: those of the last replicate must be there, those of all must meet the outcome constraints */
 enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, bool retry, struct error *error);
-int64_t failed_before(const struct live_trial *t); /* attempts that did not end a replicate */
-bool retries_left(const struct live *l, const struct live_trial *t); /* after a lost attempt */
+int64_t failed_before(struct core *c, const struct live_trial *t); /* attempts before the present one that were lost or failed */
+bool retries_left(struct core *c, const struct live *l, const struct live_trial *t); /* after a lost attempt */
 enum err trial_cancel(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, struct error *error); /* to STOPPING, or to its end if nothing runs */
 enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, const struct measurement *m, size_t n, struct error *error); /* reports, with the stopping rule */
+enum err trial_promote(struct core *c, struct live *l, bool last, struct live_trial **out, struct error *error); /* the paused one to be started; NULL: none now */
+enum err trials_give_up(struct core *c, struct live *l, struct error *error); /* paused ones that will never be promoted end as pruned */
 int64_t lease_until_ms(const struct core *c, const struct live_trial *t); /* wall; 0 = not leased */
 
 /* --- schedule.c */
@@ -208,6 +210,9 @@ enum err stop_rule_load(struct core *c, const struct live *l, struct live_trial 
 void stop_rule_started(struct live_trial *t, bool again); /* a new attempt; again: of the same replicate */
 bool stop_rule_measured(const struct live *l, struct live_trial *t, const struct measurement *m); /* a new report was stored; true: the rule is to be asked */
 enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, struct stop_answer *answer, struct error *error);
+void stop_rule_passed(struct live_trial *t); /* it is not to be asked: the trial is stopping */
+int64_t stop_rule_budget(struct core *c, const struct live *l, struct live_trial *t); /* the step at which its attempt ends; 0 = it runs to its own end, or its reports cannot be read */
+enum err stop_rule_promote(struct core *c, struct live *l, bool last, struct live_trial **out, char *why, struct error *error); /* NULL: no paused one goes on */
 enum err stop_rule_ended(struct core *c, struct live *l, struct live_trial *t, struct error *error); /* its curve joins those of ended trials */
 void stop_rule_release(struct live *l); /* what ended trials reported is read anew when needed: one was deleted or runs again */
 

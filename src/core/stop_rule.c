@@ -278,12 +278,24 @@ void stop_rule_release(struct live *l)
 
 static struct curve live_curve(const struct live_trial *t)
 {
-    return (struct curve){.number = t->number, .end = CURVE_RUNS, .final = NAN, .step = t->series.step, .value = t->series.value, .n = t->series.n};
+    const enum curve_end end = t->row->state == TRIAL_PAUSED ? CURVE_PAUSED : CURVE_RUNS;
+    return (struct curve){.number = t->number, .end = end, .final = NAN, .step = t->series.step, .value = t->series.value, .n = t->series.n};
 }
 
-/* The ended and the running, by number; `others` has room for all. */
-static enum err list_others(struct core *c, struct live *l, const struct live_trial *but, struct curve *others, size_t *n, struct error *error)
+static int by_number(const void *a, const void *b)
 {
+    const int64_t x = ((const struct curve *)a)->number, y = ((const struct curve *)b)->number;
+    return (x > y) - (x < y);
+}
+
+/* The ended and the others by number, malloced. */
+static enum err list_others(struct core *c, struct live *l, const struct live_trial *but, struct curve **out, size_t *n, struct error *error)
+{
+    enum err err = l->curves_loaded ? OK : load_curves(c, l, error);
+    if (err)
+        return err;
+    struct curve *others = x_malloc((l->n_curves + HASH_COUNT(l->trials)) * sizeof *others);
+    *out = others;
     if (l->n_curves)
         memcpy(others, l->curves, l->n_curves * sizeof *others);
     *n = l->n_curves;
@@ -292,27 +304,21 @@ static enum err list_others(struct core *c, struct live *l, const struct live_tr
     {
         if (t == but)
             continue;
-        enum err err = stop_rule_load(c, l, t, error);
+        err = stop_rule_load(c, l, t, error);
         if (err)
             return err;
-        if (!t->series.n)
-            continue;
-        size_t at = (*n)++;
-        for (; at > 0 && others[at - 1].number > t->number; at--)
-            others[at] = others[at - 1];
-        others[at] = live_curve(t);
+        if (t->series.n)
+            others[(*n)++] = live_curve(t);
     }
+    qsort(others, *n, sizeof *others, by_number);
     return OK;
 }
 
 enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, struct stop_answer *answer, struct error *error)
 {
-    enum err err = l->curves_loaded ? OK : load_curves(c, l, error);
-    if (err)
-        return err;
-    struct curve *others CLEANUP_FREE = x_malloc((l->n_curves + HASH_COUNT(l->trials)) * sizeof *others);
+    struct curve *others CLEANUP_FREE = NULL;
     size_t n = 0;
-    err = list_others(c, l, t, others, &n, error);
+    enum err err = list_others(c, l, t, &others, &n, error);
     if (err)
         return err;
     struct curve own = live_curve(t);
@@ -325,7 +331,43 @@ enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, struct 
                                            .n_others = n,
                                            .maximized = l->plan->spec->objectives[0].maximize};
     stopper_ask(l->plan->stopper, &question, answer);
+    stop_rule_passed(t);
+    return OK;
+}
+
+void stop_rule_passed(struct live_trial *t)
+{
     if (t->series.at > t->series.asked)
         t->series.asked = t->series.at;
+}
+
+/* --- pauses */
+
+int64_t stop_rule_budget(struct core *c, const struct live *l, struct live_trial *t)
+{
+    if (!l->plan->stopper || !l->plan->stopper->budget || stop_rule_load(c, l, t, NULL))
+        return 0;
+    const int64_t asked = t->series.asked;
+    return stopper_budget(l->plan->stopper, &l->plan->spec->stopping_settings, t->number, asked > 0 ? asked : 0);
+}
+
+enum err stop_rule_promote(struct core *c, struct live *l, bool last, struct live_trial **out, char *why, struct error *error)
+{
+    *out = NULL;
+    if (!l->plan->stopper || !l->plan->stopper->promote)
+        return OK;
+    struct curve *curves CLEANUP_FREE = NULL;
+    size_t n = 0;
+    enum err err = list_others(c, l, NULL, &curves, &n, error);
+    if (err)
+        return err;
+    const struct promotion_question question = {.settings = &l->plan->spec->stopping_settings,
+                                                .curves = curves,
+                                                .n = n,
+                                                .last = last,
+                                                .maximized = l->plan->spec->objectives[0].maximize};
+    const int64_t number = l->plan->stopper->promote(&question, why);
+    if (number)
+        HASH_FIND(hh, l->trials, &number, sizeof number, *out);
     return OK;
 }

@@ -105,7 +105,7 @@ int64_t lease_until_ms(const struct core *c, const struct live_trial *t)
 
 static void end_attempt(struct core *c, struct live_trial *t, enum trial_state state, const char *reason, const char *message)
 {
-    if (!t->attempt || trial_state_final(t->attempt->state))
+    if (!t->attempt || attempt_over(t->attempt))
         return;
     t->attempt->state = state;
     set_text(&t->attempt->reason, reason);
@@ -282,7 +282,49 @@ static enum trial_state intended_end(const struct live_trial *t)
 {
     if (t->row->state != TRIAL_STOPPING)
         return TRIAL_SUCCEEDED;
+    if (!strcmp(t->row->reason, "PAUSED"))
+        return TRIAL_PAUSED;
     return !strcmp(t->row->reason, "PRUNED") ? TRIAL_PRUNED : TRIAL_CANCELLED;
+}
+
+/* It waits, with what it has reported and its checkpoint, to be promoted. */
+static enum err trial_pause(struct core *c, struct live *l, struct live_trial *t, struct error *error)
+{
+    char *message CLEANUP_FREE = x_strdup(t->row->message);
+    if (l->row->state == EXPERIMENT_STOPPING)
+        return trial_end(c, l, t, TRIAL_PRUNED, "PRUNED", message, error);
+    end_attempt(c, t, TRIAL_PAUSED, "PAUSED", message);
+    if (*t->attempt->run_key)
+        add_effect(c, EFFECT_FORGET, l, t);
+    t->lease_until = NEVER;
+    count_state(l, t->row, TRIAL_PAUSED);
+    return save_trial(c, l, t, "trial.paused", NULL, error);
+}
+
+enum err trial_promote(struct core *c, struct live *l, bool last, struct live_trial **out, struct error *error)
+{
+    char why[STOP_REASON];
+    enum err err = stop_rule_promote(c, l, last, out, why, error);
+    if (err || !*out)
+        return err;
+    const int64_t budget = stop_rule_budget(c, l, *out);
+    json_t *data = json_pack("{s:I, s:s}", "budget", (json_int_t)budget, "why", why);
+    return save_trial(c, l, *out, "trial.promoted", data, error);
+}
+
+enum err trials_give_up(struct core *c, struct live *l, struct error *error)
+{
+    struct live_trial *t, *next;
+    HASH_ITER(hh, l->trials, t, next)
+    {
+        if (t->row->state != TRIAL_PAUSED)
+            continue;
+        char *message CLEANUP_FREE = x_asprintf("%s; it was not promoted", t->row->message);
+        enum err err = trial_end(c, l, t, TRIAL_PRUNED, "PRUNED", message, error);
+        if (err)
+            return err;
+    }
+    return OK;
 }
 
 enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, const json_t *told, const char *tail, struct error *error)
@@ -293,6 +335,10 @@ enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, cons
         return err;
     enum trial_state end = intended_end(t);
     fold_replicate(l, t->row, metrics);
+    if (end == TRIAL_PAUSED) {
+        json_decref(metrics);
+        return trial_pause(c, l, t, error);
+    }
     if (end != TRIAL_SUCCEEDED) {
         json_decref(metrics);
         char *reason CLEANUP_FREE = x_strdup(t->row->reason), *message CLEANUP_FREE = x_strdup(t->row->message);
@@ -314,26 +360,35 @@ enum err trial_finish(struct core *c, struct live *l, struct live_trial *t, cons
     return save_trial(c, l, t, "trial.replicate", json_pack("{s:I}", "replicate", (json_int_t)t->row->replicate), error);
 }
 
-/* Attempts that did not end a replicate. */
-int64_t failed_before(const struct live_trial *t)
+struct failures {
+    int64_t present, n;
+};
+
+static bool count_failure(void *arg, const struct attempt *a)
 {
-    return t->row->attempt - 1 - t->row->replicate;
+    struct failures *f = arg;
+    f->n += a->number < f->present && a->state != TRIAL_SUCCEEDED && a->state != TRIAL_PAUSED;
+    return true;
 }
 
-bool retries_left(const struct live *l, const struct live_trial *t)
+int64_t failed_before(struct core *c, const struct live_trial *t)
 {
-    return failed_before(t) < l->plan->spec->retries;
+    struct failures f = {.present = t->row->attempt};
+    if (attempt_list(c->db, t->row->id, count_failure, &f, NULL))
+        return INT64_MAX; /* what cannot be read is not tried again */
+    return f.n;
+}
+
+bool retries_left(struct core *c, const struct live *l, const struct live_trial *t)
+{
+    return failed_before(c, t) < l->plan->spec->retries;
 }
 
 enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, bool retry, struct error *error)
 {
     struct trial *row = t->row;
-    bool state_is_ours = row->state == TRIAL_STOPPING;
-    if (state_is_ours) { /* it was asked to stop, and it is gone: that is its end */
-        enum trial_state end = intended_end(t);
-        char *why CLEANUP_FREE = x_strdup(row->reason), *text CLEANUP_FREE = x_strdup(row->message);
-        return trial_end(c, l, t, end, why, text, error);
-    }
+    if (row->state == TRIAL_STOPPING) /* it was asked to stop, and it is gone: that is its end */
+        return trial_finish(c, l, t, NULL, NULL, error);
     if (!retry || l->row->state == EXPERIMENT_STOPPING)
         return trial_end(c, l, t, strcmp(reason, "LEASE_EXPIRED") != 0 && strcmp(reason, "LOST") != 0 ? TRIAL_FAILED : TRIAL_LOST, reason, message, error);
     end_attempt(c, t, TRIAL_LOST, reason, message);
@@ -346,7 +401,7 @@ enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const 
     double delay = 0;
     if (l->plan->spec->run && !spec_duration(json_object_get(l->plan->spec->run, "retry_delay"), &delay))
         delay = 1;
-    delay = fmin(delay * pow(2, (double)failed_before(t)), 60);
+    delay = fmin(delay * pow(2, (double)failed_before(c, t)), 60);
     t->start_after = c->mono + (int64_t)(delay * 1000);
     wake_at(c, t->start_after);
     return save_trial(c, l, t, "trial.retrying", json_pack("{s:s}", "reason", reason), error);
@@ -354,8 +409,9 @@ enum err trial_lost(struct core *c, struct live *l, struct live_trial *t, const 
 
 enum err trial_cancel(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, struct error *error)
 {
-    bool runs = t->attempt && *t->attempt->run_key && !trial_state_final(t->attempt->state);
-    if (t->row->state == TRIAL_QUEUED || (!runs && strcmp(reason, "PRUNED") != 0))
+    bool runs = t->attempt && *t->attempt->run_key && !attempt_over(t->attempt);
+    bool by_rule = !strcmp(reason, "PRUNED") || !strcmp(reason, "PAUSED"); /* its worker is told with its report's answer, and says when it has ended */
+    if (t->row->state == TRIAL_QUEUED || (!runs && !by_rule))
         return trial_end(c, l, t, TRIAL_CANCELLED, reason, message, error);
     if (t->row->state != TRIAL_STOPPING)
         count_state(l, t->row, TRIAL_STOPPING);
@@ -386,11 +442,15 @@ enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, con
     int64_t revision = t->row->revision; /* the trial's row is not changed by it */
     err = record(c, l, t->row, "trial.reported", json_pack("{s:I}", "step", (json_int_t)last), error);
     t->row->revision = revision;
-    if (err || !watched || t->row->state == TRIAL_STOPPING)
+    if (err || !watched)
         return err;
-    struct stop_answer answer = {0};
+    if (t->row->state == TRIAL_STOPPING) { /* that is decided */
+        stop_rule_passed(t);
+        return OK;
+    }
+    struct stop_answer answer;
     err = stop_rule(c, l, t, &answer, error);
-    if (!err && answer.stop)
-        err = trial_cancel(c, l, t, "PRUNED", answer.reason, error);
+    if (!err && (answer.stop || answer.pause))
+        err = trial_cancel(c, l, t, answer.stop ? "PRUNED" : "PAUSED", answer.reason, error);
     return err;
 }

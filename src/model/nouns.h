@@ -64,6 +64,12 @@ struct attempt {
     int64_t create_ms, start_ms, end_ms;
 };
 
+/* Nothing more comes of it. PAUSED: its trial may go on, in a new attempt. */
+static inline bool attempt_over(const struct attempt *a)
+{
+    return trial_state_final(a->state) || a->state == TRIAL_PAUSED;
+}
+
 struct measurement {
     const char *metric;
     int64_t step, attempt, replicate, time_ms;

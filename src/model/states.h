@@ -11,7 +11,8 @@
     X(SUCCEEDED, true) X(FAILED, true) X(CANCELLED, true)
 
 /* QUEUED -> STARTING -> RUNNING <-> PAUSED -> STOPPING -> SUCCEEDED | PRUNED | INFEASIBLE | FAILED | LOST
- * | CANCELLED. LOST with retries left goes back to QUEUED. Attempts use the same names. */
+ * | CANCELLED. LOST with retries left goes back to QUEUED. PAUSED: a stopping rule ended its attempt, and a new one may go on from its checkpoint.
+ * Attempts use the same names. */
 #define TRIAL_STATES(X)                                                                      \
     X(QUEUED, false) X(STARTING, false) X(RUNNING, false) X(PAUSED, false)                   \
     X(STOPPING, false) X(SUCCEEDED, true) X(PRUNED, true) X(INFEASIBLE, true)                \

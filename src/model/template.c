@@ -77,6 +77,8 @@ static bool named(const struct piece *p, const char *name)
     return strlen(name) == p->name_len && !memcmp(name, p->name, p->name_len);
 }
 
+static const char *const own_words[] = {"trial", "seed", "budget", NULL};
+
 static const char *find_name(const struct piece *p, const char *const *names)
 {
     for (; *names; names++)
@@ -119,6 +121,8 @@ static char *piece_value(const struct piece *p, const struct template_values *va
         return x_asprintf("%lld", values->trial);
     if (p->kind == PIECE_WORD && named(p, "seed"))
         return x_asprintf("%llu", values->seed);
+    if (p->kind == PIECE_WORD && named(p, "budget"))
+        return values->budget ? x_asprintf("%lld", values->budget) : x_strdup("");
     return NULL;
 }
 
@@ -185,20 +189,18 @@ static void unknown_word(const struct piece *p, const char *text, const char *co
     size_t n = 0;
     while (names[n])
         n++;
-    const char **known CLEANUP_FREE = x_calloc(n + 3, sizeof *known);
+    const char **known CLEANUP_FREE = x_calloc(n + ARRAY_LEN(own_words), sizeof *known);
     for (size_t i = 0; i < n; i++)
         known[i] = names[i];
-    if (p->kind == PIECE_WORD) {
-        known[n] = "trial";
-        known[n + 1] = "seed";
-    }
+    for (size_t i = 0; p->kind == PIECE_WORD && own_words[i]; i++)
+        known[n + i] = own_words[i];
     char *word CLEANUP_FREE = x_strndup(p->name, p->name_len);
     int shown = shown_length(word, 100);
     const char *hint = did_you_mean(word, known);
     size_t column = column_of(text, p->start);
     if (p->kind == PIECE_WORD)
         problems_add(problems, pointer, "UNKNOWN_PLACEHOLDER", hint,
-                     "column %zu: {%.*s} is neither a parameter nor {trial} or {seed}; write {{%.*s}} for the text itself", column, shown, word,
+                     "column %zu: {%.*s} is neither a parameter nor {trial}, {seed} or {budget}; write {{%.*s}} for the text itself", column, shown, word,
                      shown, word);
     else
         problems_add(problems, pointer, "UNKNOWN_PLACEHOLDER", hint, "column %zu: " KATIB_PARAMETER "%.*s} does not name a parameter", column,
@@ -212,7 +214,7 @@ void template_check(const char *text, const char *const *names, const char *poin
         if (piece.kind == PIECE_KATIB_SPEC && !named(&piece, "Name"))
             problems_add(problems, pointer, "UNKNOWN_PLACEHOLDER", "Name",
                          "column %zu: of the trial's own fields only ${trialSpec.Name} can be used", column_of(text, piece.start));
-        bool ours = piece.kind == PIECE_WORD && (named(&piece, "trial") || named(&piece, "seed") || piece.braces % 2 == 0);
+        bool ours = piece.kind == PIECE_WORD && (find_name(&piece, own_words) || piece.braces % 2 == 0);
         if (piece.kind != PIECE_KATIB_SPEC && !ours && !find_name(&piece, names))
             unknown_word(&piece, text, names, pointer, problems);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Placeholders in commands, environments and manifests: {name}, {trial}, {seed}, ${trialParameters.name},
+/* Placeholders in commands, environments and manifests: {name}, {trial}, {seed}, {budget}, ${trialParameters.name},
  * ${trialSpec.Name} (Katib's). {{word}} is the literal {word}. Anything else in braces stays as it is (JSON, shell and
  * Python code in a command is not ours to touch); an unknown bare {word} is a problem found at creation. A word begins with a letter or _,
- * goes on with letters, digits, _ . -, and a brace after $ (${HOME}) is the shell's. A parameter named trial or seed hides ours. */
+ * goes on with letters, digits, _ . -, and a brace after $ (${HOME}) is the shell's. A parameter of such a name hides ours. */
 #ifndef HONE_MODEL_TEMPLATE_H
 #define HONE_MODEL_TEMPLATE_H
 
@@ -16,6 +16,7 @@ struct template_values {
     const char *const *names; /* all parameter names of the space, NULL-ended */
     long long trial;
     unsigned long long seed;
+    long long budget; /* 0 = none: nothing stands for it */
     const char *trial_name;  /* "digits-12" for ${trialSpec.Name} */
 };
 

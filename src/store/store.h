@@ -98,6 +98,7 @@ struct measurement_query {
     int64_t max_points; /* 0 = all; else thinned by min/max of equal buckets, first and last kept */
 };
 enum err measurement_list(struct db *db, const struct measurement_query *q, measurement_row_fn *row, void *arg, struct error *error); /* by metric, step */
+/* Of one attempt, together with the paused ones before it: it goes on from them. */
 struct measurement_summary { int64_t n, last_step; double last, min, max, mean; }; /* NAN values are left out of min, max, mean; `last` may be NAN */
 enum err measurement_summarise(struct db *db, int64_t trial_id, int64_t attempt, const char *metric, struct measurement_summary *out, struct error *error); /* n = 0: none */
 enum err measurement_metrics(struct db *db, int64_t trial_id, int64_t attempt, bool (*row)(void *arg, const char *metric, const struct measurement_summary *s), void *arg, struct error *error);

@@ -390,7 +390,7 @@ static void draw_question(struct random_question *x, uint64_t seed, bool wild)
             if (k + 1 < n)
                 step = wild && k + 2 == n && rng_next(&r) % 4 == 0 ? INT64_MAX - stride : step + stride;
         }
-        x->curve[i] = (struct curve){.number = i + 1, .end = (enum curve_end)(rng_next(&r) % 4), .final = NAN, .step = x->step[i], .value = x->value[i], .n = n};
+        x->curve[i] = (struct curve){.number = i + 1, .end = (enum curve_end)(rng_next(&r) % 5), .final = NAN, .step = x->step[i], .value = x->value[i], .n = n};
         if (x->curve[i].end == CURVE_COMPLETED)
             x->curve[i].final = draw_value(&r, wild);
     }
@@ -400,7 +400,8 @@ static void draw_question(struct random_question *x, uint64_t seed, bool wild)
 
 static void check_answer(const struct stopper *s, uint64_t seed, const struct stop_answer *a)
 {
-    bool ok = memchr(a->reason, '\0', sizeof a->reason) && strpbrk(a->reason, "0123456789") && !strncmp(a->reason, a->stop ? "stopped: " : "goes on: ", 9);
+    const char *begins = a->stop ? "stopped: " : a->pause ? "paused: " : "goes on: ";
+    bool ok = memchr(a->reason, '\0', sizeof a->reason) && strpbrk(a->reason, "0123456789") && !strncmp(a->reason, begins, strlen(begins)) && !(a->stop && a->pause);
     if (!ok)
         fail_msg("%s, seed %llu: %d, \"%.*s\"", s->name, (unsigned long long)seed, a->stop, STOP_REASON, a->reason);
 }
@@ -413,8 +414,20 @@ static void draw_settings(struct settings *s, const struct stopper *rule, struct
         const struct setting *t = &rule->settings[i];
         double value = fmin(t->max, fmax(t->min, rng_uniform(r) < 0.1 ? t->max : t->min + 10 * rng_uniform(r)));
         if (rng_uniform(r) < 0.6)
-            s->value[i] = t->type == SETTING_INT ? floor(value) : value;
+            s->value[i] = t->type == SETTING_FLOAT ? value : floor(value);
     }
+}
+
+/* Whoever is promoted is paused; the same question gives the same answer. */
+static void check_promotion(const struct stopper *s, const struct random_question *x, uint64_t seed)
+{
+    const struct promotion_question q = {.settings = x->q.settings, .curves = x->curve, .n = MANY, .last = seed % 3 == 0};
+    char a[STOP_REASON] = "", b[STOP_REASON] = "";
+    const int64_t number = s->promote(&q, a);
+    assert_int_equal(number, s->promote(&q, b));
+    assert_string_equal(a, b);
+    if (number && x->curve[number - 1].end != CURVE_PAUSED)
+        fail_msg("%s, seed %llu: %lld is not paused", s->name, (unsigned long long)seed, (long long)number);
 }
 
 static void every_rule_is_a_function_of_its_question(void **state)
@@ -435,8 +448,71 @@ static void every_rule_is_a_function_of_its_question(void **state)
             stopper_ask(*s, &x.q, &b);
             check_answer(*s, seed, &a);
             assert_int_equal(a.stop, b.stop);
+            assert_int_equal(a.pause, b.pause);
             assert_string_equal(a.reason, b.reason);
+            if ((*s)->promote)
+                check_promotion(*s, &x, seed);
         }
+}
+
+/* --- pauses */
+
+#define PAUSED(i, count, ...) CURVE(ones, i, PAUSED, NAN, count, __VA_ARGS__)
+
+static int64_t promote(const char *rule, const char *settings, const struct curve *curves, size_t n, bool last, char *why)
+{
+    const struct stopper *s = stopper_find(rule);
+    struct settings values;
+    read_settings(&values, s, settings);
+    return s->promote(&(struct promotion_question){.settings = &values, .curves = curves, .n = n, .last = last}, why);
+}
+
+static void attempts_end_at_rungs_in_the_form_that_pauses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rule, *settings;
+        int64_t number, asked, budget;
+    } cases[] = {
+        {"asha", "{\"form\": \"pause\", \"max_resource\": 20}", 1, 0, 1},     {"asha", "{\"form\": \"pause\", \"max_resource\": 20}", 1, 1, 3},
+        {"asha", "{\"form\": \"pause\", \"max_resource\": 20}", 1, 7, 9},     {"asha", "{\"form\": \"pause\", \"max_resource\": 20}", 1, 9, 20},
+        {"asha", "{\"form\": \"pause\", \"max_resource\": 20}", 1, 20, 20},   {"asha", "{\"max_resource\": 20}", 1, 0, 0},
+        {"hyperband", "{\"form\": \"pause\", \"brackets\": 1}", 5, 1, 3},     {"hyperband", "{}", 5, 1, 0},
+        {"median", "{}", 1, 0, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct stopper *s = stopper_find(cases[i].rule);
+        struct settings values;
+        read_settings(&values, s, cases[i].settings);
+        assert_int_equal(stopper_budget(s, &values, cases[i].number, cases[i].asked), cases[i].budget);
+    }
+}
+
+static void the_best_of_the_highest_rung_that_earned_it_is_promoted(void **state)
+{
+    (void)state;
+    static const char settings[] = "{\"form\": \"pause\", \"max_resource\": 9}";
+    const struct curve curves[] = {PAUSED(1, 1, 5), PAUSED(2, 1, 3), CURVE(ones, 3, RUNS, NAN, 3, 2, 2, 8), PAUSED(4, 3, 1, 1, 6), CURVE(ones, 5, FAILED, NAN, 3, 1, 1, 9),
+                                   PAUSED(6, 1, NAN), PAUSED(7, 1, 3), PAUSED(8, 1, 9), PAUSED(9, 1, 9)};
+    char why[STOP_REASON] = "";
+    assert_int_equal(promote("asha", settings, curves, 4, false, why), 0); /* of four the first, which runs already */
+    assert_int_equal(promote("asha", settings, curves, 5, false, why), 4); /* the first of three at step 3, one of which failed */
+    assert_string_equal(why, "at the rung of step 3 its value 6 is number 1 of 3, and the best 1 go on");
+    struct curve gone[9];
+    memcpy(gone, curves, sizeof gone);
+    gone[3].end = CURVE_RUNS;
+    assert_int_equal(promote("asha", settings, gone, 9, false, why), 0); /* three of nine have gone on */
+    gone[4].n = 0;
+    assert_int_equal(promote("asha", settings, gone, 9, false, why), 0); /* of eight two have */
+    gone[3].n = 0;
+    assert_int_equal(promote("asha", settings, gone, 9, false, why), 2); /* the first of equals */
+    gone[0].end = gone[1].end = gone[6].end = gone[7].end = gone[8].end = CURVE_RUNS;
+    assert_int_equal(promote("asha", settings, gone, 9, false, why), 0); /* what diverged is number eight */
+    assert_int_equal(promote("asha", settings, gone, 1, true, why), 0);
+    assert_int_equal(promote("asha", settings, curves, 2, true, why), 2); /* nothing more will come */
+    gone[2].end = CURVE_COMPLETED;
+    gone[0].end = CURVE_PAUSED;
+    assert_int_equal(promote("asha", settings, gone, 3, true, why), 0); /* one has come to the top */
 }
 
 static bool alone(const struct stopper *s)
@@ -532,6 +608,8 @@ int main(void)
         cmocka_unit_test(a_trial_is_stopped_when_its_curve_will_not_come_near_the_best),
         cmocka_unit_test(the_reason_shows_a_maximised_metric_as_it_was_reported),
         cmocka_unit_test(every_rule_is_a_function_of_its_question),
+        cmocka_unit_test(attempts_end_at_rungs_in_the_form_that_pauses),
+        cmocka_unit_test(the_best_of_the_highest_rung_that_earned_it_is_promoted),
         cmocka_unit_test(no_rule_that_compares_stops_a_trial_with_nothing_to_compare),
         cmocka_unit_test(units_and_direction_change_no_decision),
         cmocka_unit_test(rules_say_what_they_are_and_are_found_by_name),

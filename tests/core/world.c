@@ -8,17 +8,22 @@
 
 #include "world.h"
 
+#include <math.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define MAX_RUNS 4000
+#define MAX_TRIALS 1000
+#define STEP_MS 100
 
 struct run {
     char key[80];
     double value;
-    int64_t end_at;
+    int64_t begin_at, end_at;
+    json_t *params;           /* of one that trains */
+    int64_t from, at, target; /* its steps: where it began, stands, ends */
     bool alive, followed, told;
     int printed;
     enum backend_phase phase;
@@ -34,11 +39,14 @@ static struct {
     const struct backend_host *host;
     struct run *runs;
     size_t n_runs, n_starts;
+    int64_t checkpoint[MAX_TRIALS], steps_taken; /* by trial */
     bool cut; /* nothing that the service does reaches the outside, and no answer its caller */
     sem_t watch;
 } world;
 
 double (*world_objective)(const json_t *params);
+double (*world_curve)(const json_t *params, int64_t step);
+int64_t world_steps;
 int world_fail_percent, world_lost_percent;
 
 uint64_t world_draw(uint64_t n)
@@ -99,6 +107,35 @@ static struct run *run_find(const char *key)
     return NULL;
 }
 
+static int64_t trial_of(const char *key)
+{
+    int64_t trial = atoll(strchr(key + 2, '-') + 1);
+    assert_true(trial > 0 && trial < MAX_TRIALS);
+    return trial;
+}
+
+static void begin_training(struct run *r, const struct backend_job *job)
+{
+    r->params = json_incref((json_t *)(uintptr_t)job->params);
+    r->begin_at = world.now;
+    r->from = r->at = world.checkpoint[job->trial];
+    r->target = job->budget ? job->budget : world_steps;
+    r->end_at = INT64_MAX;
+    if (r->phase == PHASE_FAILED && r->target > r->from) /* somewhere on the way */
+        r->target = r->from + (int64_t)world_draw((uint64_t)(r->target - r->from));
+}
+
+static void train(struct run *r)
+{
+    while (r->alive && r->at < r->target && r->begin_at + (r->at - r->from + 1) * STEP_MS <= world.now) {
+        r->at++;
+        world.steps_taken++;
+        world.checkpoint[trial_of(r->key)] = r->at;
+    }
+    if (r->at >= r->target)
+        r->alive = false;
+}
+
 static enum err backend_submit(struct backend_conn *conn, const struct backend_job *job, struct error *error)
 {
     (void)conn;
@@ -109,12 +146,14 @@ static enum err backend_submit(struct backend_conn *conn, const struct backend_j
     if (!r) {
         assert_true(world.n_runs < MAX_RUNS);
         r = &world.runs[world.n_runs++];
-        *r = (struct run){.alive = true, .value = world_objective(job->params), .end_at = world.now + 100 + (int64_t)world_draw(3000)};
+        *r = (struct run){.alive = true, .value = world_curve ? NAN : world_objective(job->params), .end_at = world.now + 100 + (int64_t)world_draw(3000)};
         (void)snprintf(r->key, sizeof r->key, "%s", job->run_key);
         int fate = (int)world_draw(100);
         r->phase = fate < world_fail_percent + world_lost_percent ? PHASE_FAILED : PHASE_SUCCEEDED;
         r->cause = fate < world_fail_percent ? CAUSE_USER : fate < world_fail_percent + world_lost_percent ? CAUSE_LOST : CAUSE_NONE;
         world.n_starts++;
+        if (world_curve)
+            begin_training(r, job);
     }
     r->followed = true;
     r->told = false;
@@ -170,21 +209,36 @@ const struct backend *backend_find(const char *name)
     return strcmp(name, "process") ? NULL : &scripted;
 }
 
+static bool has_a_line(const struct run *r)
+{
+    if (world_curve)
+        return r->from + r->printed < r->at;
+    return r->printed < 3 && (!r->alive || world.now > r->end_at - 100 * (3 - r->printed));
+}
+
+static void print_line(struct run *r)
+{
+    char line[80], cursor[16];
+    const int64_t step = r->from + ++r->printed;
+    int n = world_curve ? snprintf(line, sizeof line, "step=%lld loss=%.17g\n", (long long)step, world_curve(r->params, step))
+                        : snprintf(line, sizeof line, "loss=%.17g\n", r->value);
+    (void)snprintf(cursor, sizeof cursor, "%d", r->printed);
+    world.host->output(world.host->ctx, r->key, line, (size_t)n, cursor);
+}
+
 /* Each run prints a line a step, then its end is told, again after each adoption. */
 static void runs_go_on(void)
 {
     for (size_t i = 0; i < world.n_runs; i++) {
         struct run *r = &world.runs[i];
+        if (world_curve)
+            train(r);
         if (r->alive && r->end_at <= world.now)
             r->alive = false;
         if (!r->followed || r->told)
             continue;
-        while (r->printed < 3 && (!r->alive || world.now > r->end_at - 100 * (3 - r->printed))) {
-            char line[80], cursor[16];
-            int n = snprintf(line, sizeof line, "loss=%.17g\n", r->value);
-            (void)snprintf(cursor, sizeof cursor, "%d", ++r->printed);
-            world.host->output(world.host->ctx, r->key, line, (size_t)n, cursor);
-        }
+        while (has_a_line(r))
+            print_line(r);
         if (r->alive)
             continue;
         struct backend_status s = {.phase = r->phase, .cause = r->cause, .exit_code = r->phase == PHASE_FAILED, .signal = -1};
@@ -208,12 +262,21 @@ static void start(void)
         fail_msg("core: %s", error.detail);
 }
 
+static void release_runs(void)
+{
+    for (size_t i = 0; i < world.n_runs; i++)
+        json_decref(world.runs[i].params);
+    free(world.runs);
+    world.runs = NULL;
+    world.n_runs = 0;
+}
+
 void world_begin(uint64_t seed, const char *dir)
 {
     char clean[240];
     (void)snprintf(clean, sizeof clean, "rm -rf '%s' && mkdir -p '%s'", dir, dir);
     assert_int_equal(system(clean), 0);
-    free(world.runs);
+    release_runs();
     memset(&world, 0, sizeof world);
     (void)snprintf(world.dir, sizeof world.dir, "%s", dir);
     world.state = seed * 2654435761u + 1;
@@ -227,8 +290,7 @@ void world_end(void)
 {
     core_close(world.core);
     store_close(world.store);
-    free(world.runs);
-    world.runs = NULL;
+    release_runs();
     (void)sem_destroy(&world.watch);
 }
 
@@ -344,4 +406,9 @@ size_t world_runs_alive(void)
     for (size_t i = 0; i < world.n_runs; i++)
         n += world.runs[i].alive;
     return n;
+}
+
+int64_t world_steps_taken(void)
+{
+    return world.steps_taken;
 }

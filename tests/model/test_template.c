@@ -184,10 +184,10 @@ static void an_unknown_placeholder_is_a_problem_with_its_place(void **state)
     static const struct {
         const char *text, *detail, *hint;
     } cases[] = {
-        {"--act {acd}", "column 7: {acd} is neither a parameter nor {trial} or {seed}; write {{acd}} for the text itself", "act"},
-        {"{tral}", "column 1: {tral} is neither a parameter nor {trial} or {seed}; write {{tral}} for the text itself", "trial"},
-        {"\xC3\xA4 {temperature}", "column 3: {temperature} is neither a parameter nor {trial} or {seed}; write {{temperature}} for the text itself", NULL},
-        {"{{{unheard}}}", "column 1: {unheard} is neither a parameter nor {trial} or {seed}; write {{unheard}} for the text itself", NULL},
+        {"--act {acd}", "column 7: {acd} is neither a parameter nor {trial}, {seed} or {budget}; write {{acd}} for the text itself", "act"},
+        {"{tral}", "column 1: {tral} is neither a parameter nor {trial}, {seed} or {budget}; write {{tral}} for the text itself", "trial"},
+        {"\xC3\xA4 {temperature}", "column 3: {temperature} is neither a parameter nor {trial}, {seed} or {budget}; write {{temperature}} for the text itself", NULL},
+        {"{{{unheard}}}", "column 1: {unheard} is neither a parameter nor {trial}, {seed} or {budget}; write {{unheard}} for the text itself", NULL},
         {"a ${trialParameters.num-layer}", "column 3: ${trialParameters.num-layer} does not name a parameter", "num-layers"},
         {"${trialParameters.}", "column 1: ${trialParameters.} does not name a parameter", NULL},
         {"${trialParameters.trial}", "column 1: ${trialParameters.trial} does not name a parameter", NULL},

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trials that pause at rungs and go on from their checkpoints, as real processes of a real service."""
+import shutil
+import tempfile
+import time
+import unittest
+
+from hone import Case, Service, ask_spec, name, run_spec
+
+# Takes a step at a time from its checkpoint on; each leaves a line in the directory of the test.
+TRAIN = """
+at=$(cat $HONE_CHECKPOINT_DIR/step 2> /dev/null || echo 0)
+while [ $at -lt ${HONE_BUDGET:-9} ]; do
+    at=$((at + 1))
+    echo $at > $HONE_CHECKPOINT_DIR/new; mv $HONE_CHECKPOINT_DIR/new $HONE_CHECKPOINT_DIR/step
+    echo "$HONE_TRIAL $at" >> @/steps
+    echo "step=$at loss=$1"
+done
+"""
+ASHA = {"name": "asha", "settings": {"form": "pause", "max_resource": 9}}
+
+
+class Pauses(Case):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="hone-fidelity-")
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+
+    def steps(self):
+        with open(self.dir + "/steps") as file:
+            return [tuple(map(int, line.split())) for line in file]
+
+    def check(self, e):
+        trials = e.trials()
+        steps = self.steps()
+        self.assertEqual(len(steps), len(set(steps)))  # none was taken twice
+        done = [t for t in trials if t["state"] == "SUCCEEDED"]
+        self.assertTrue(done)
+        self.assertEqual({t["state"] for t in trials}, {"SUCCEEDED", "PRUNED"})
+        for t in done:
+            self.assertEqual([s for n, s in steps if n == t["number"]], list(range(1, 10)))
+            self.assertEqual([a["state"] for a in e.trial(t["number"])["attempts"]], ["PAUSED", "PAUSED", "SUCCEEDED"])
+        self.assertEqual(min(t["objective"] for t in done), min(t["params"]["x"] for t in trials))  # the best was found
+        self.assertLess(len(steps), 9 * len(trials) / 2)
+
+    def test_the_best_go_on_from_their_checkpoints(self):
+        e = self.s.create(run_spec(TRAIN.replace("@", self.dir), trials=12, parallel=2, stopping=ASHA))
+        self.assertEqual(e.wait()["state"], "SUCCEEDED")
+        self.check(e)
+        best = e.get().json["best"]["number"]
+        events = [x for x in e.get("/events?limit=1000").json["events"] if x["kind"] == "trial.promoted" and x["trial"] == best]
+        self.assertEqual([x["data"]["budget"] for x in events], [3, 9])
+        self.assertIn("at the rung of step 1", events[0]["data"]["why"])
+        self.assertIn("not promoted", self.ok(e.get("/trials?filter=state=PRUNED"))["trials"][0]["message"])
+
+    def test_nothing_is_lost_when_the_service_dies(self):
+        with Service() as s:
+            e = s.create(run_spec(TRAIN.replace("@", self.dir) + "sleep 0.2", trials=12, parallel=2, stopping=ASHA))
+            for _ in range(4):
+                time.sleep(0.3)
+                s.kill()
+                s.start()
+            self.assertEqual(e.wait()["state"], "SUCCEEDED")
+            self.check(e)
+
+    def test_a_process_that_knows_no_budget_is_ended_at_its_rung(self):
+        script = 'for i in 1 2 3; do echo "step=$i loss=$1"; sleep 600; done'
+        e = self.s.create(run_spec(script, trials=4, parallel=4, stopping=ASHA))
+        t = e.wait_trial(2, "PAUSED")  # the first is the best of four, and goes on
+        self.assertEqual((t["reason"], t["objective"]), ("PAUSED", t["params"]["x"]))
+        self.assertIn("paused: it waits at the rung of step 1", self.ok(e.get("/trials/2/explain"))["stopped"]["message"])
+        self.ok(e.post(":stop"))
+        self.assertEqual(e.wait()["state"], "CANCELLED")
+
+    def test_budget_is_a_placeholder(self):
+        e = self.s.create(run_spec("", trials=3, stopping=ASHA, run={"command": ["sh", "-c", 'echo "step=$1 loss=1"', "sh", "{budget}"]}))
+        e.wait()
+        self.assertEqual([m["step"] for m in e.get("/trials/1/measurements").json["measurements"]], [1, 3, 9])
+
+    def test_a_lease_says_the_budget(self):
+        e = self.s.create(ask_spec(name(), stopping=ASHA))
+        t = e.ask()
+        self.assertEqual(t["lease"]["budget"], 1)
+        self.assertEqual(self.ok(e.report(t["number"], 1, 0.5))["reason"], "PAUSED")
+        self.assertEqual(self.ok(e.complete(t["number"]))["state"], "PAUSED")
+        self.assertNotIn("budget", self.s.create(ask_spec()).ask()["lease"])
+
+    def test_settings_that_do_not_fit_are_named(self):
+        for more, pointer, says in [
+            ({"stopping": {"name": "asha", "settings": {"form": "pause"}}}, "/stopping/settings/max_resource", "is not set"),
+            ({"stopping": {"name": "asha", "settings": {"min_resource": 9, "max_resource": 9}}}, "/stopping/settings/max_resource", "must be above the first rung"),
+            ({"stopping": {"name": "hyperband", "settings": {"min_resource": 100}}}, "/stopping/settings/max_resource", "must be above the first rung"),
+            ({"stopping": ASHA, "trials": {"replicates": 2}}, "/trials/replicates", "must be 1"),
+        ]:
+            answer = self.s.post("/api/v1/projects/default/experiments", ask_spec(**more))
+            self.assertEqual(answer.status, 422, answer)
+            self.assertEqual([x["pointer"] for x in answer.json["errors"]], [pointer])
+            self.assertIn(says, answer.json["errors"][0]["detail"])
+
+
+if __name__ == "__main__":
+    unittest.main()
