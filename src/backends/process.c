@@ -116,6 +116,7 @@ void process_run_free(struct run *r)
         (void)close(r->pidfd);
     free(r->success_codes);
     free(r->metrics_path);
+    event_files_free(r->events);
     free(r->program);
     free(r->dir);
     free(r);
@@ -169,12 +170,15 @@ static struct run *new_run(const struct backend_conn *c, const struct backend_jo
     r->pidfd = r->wd = -1;
     r->time_limit_s = job->time_limit_s;
     read_success_codes(r, json_object_get(job->run, "success_codes"));
+    char *file CLEANUP_FREE = path && *path == '/' ? x_strdup(path) : x_asprintf("%s/work/%s", r->dir, path ? path : "");
     if (from && !strcmp(from, "file") && path)
-        r->metrics_path = *path == '/' ? x_strdup(path) : x_asprintf("%s/work/%s", r->dir, path);
+        r->metrics_path = x_strdup(file);
+    else if (from && !strcmp(from, "tensorboard"))
+        r->events = event_files_new(file, job->cursor ? job->cursor : "");
     else
         r->stream = from && !strcmp(from, "stderr") ? "stderr" : "stdout";
     if (job->cursor && *job->cursor)
-        r->place.offset = strcmp(job->cursor, "end") ? strtoll(job->cursor, NULL, 10) : INT64_MAX;
+        r->place.offset = !strcmp(job->cursor, "end") ? INT64_MAX : r->events ? 1 : strtoll(job->cursor, NULL, 10);
     return r;
 }
 

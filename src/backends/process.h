@@ -5,6 +5,7 @@
 #define HONE_BACKENDS_PROCESS_H
 
 #include "backends/backend.h"
+#include "backends/event_files.h"
 
 #include <pthread.h>
 #define HASH_FUNCTION HASH_FNV /* the usual one falls through in a switch, which clang refuses to see uncommented */
@@ -76,7 +77,8 @@ struct run {
     char key[80];
     char *dir, *program; /* program: as the user wrote it, for messages */
     char *metrics_path;  /* metrics.from: file, else NULL */
-    const char *stream;  /* "stdout" or "stderr", NULL with metrics_path */
+    struct event_files *events; /* metrics.from: tensorboard, else NULL */
+    const char *stream;  /* "stdout" or "stderr", NULL with one of these */
     int *success_codes;
     size_t n_success_codes;
     double time_limit_s;

@@ -72,14 +72,20 @@ static size_t read_file(struct run *r, struct buf *out)
     return out->len;
 }
 
+static bool read_more(struct run *r, struct buf *out)
+{
+    if (r->events)
+        return event_files_read(r->events, out);
+    return (r->stream ? log_read(r->dir, r->stream, &r->place, CHUNK, out) : read_file(r, out)) > 0;
+}
+
 static void read_output(struct backend_conn *c, struct run *r)
 {
     struct buf out = BUF_INIT;
-    char cursor[24];
     if (r->place.offset == INT64_MAX) /* all of it was read before a restart */
         return;
-    while (r->stream ? log_read(r->dir, r->stream, &r->place, CHUNK, &out) : read_file(r, &out)) {
-        (void)snprintf(cursor, sizeof cursor, "%" PRId64, r->place.offset);
+    while (read_more(r, &out)) {
+        char *cursor CLEANUP_FREE = r->events ? event_files_cursor(r->events) : x_asprintf("%" PRId64, r->place.offset);
         c->host->output(c->host->ctx, r->key, out.data, out.len, cursor);
         buf_clear(&out);
     }

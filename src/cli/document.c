@@ -168,11 +168,12 @@ static void add_limits(json_t *d, const struct args *args)
         (void)json_object_set_new(section(d, "trials"), "max_failed", json_integer(args_int(args, "max-failed", 0)));
 }
 
-/* stdout, stderr, file:PATH */
+/* FROM or FROM:PATH; what it may be is the model's business */
 static void add_metrics(json_t *run, const char *from)
 {
-    if (from && strncmp(from, "file:", 5) == 0)
-        (void)json_object_set_new(run, "metrics", json_pack("{s:s, s:s}", "from", "file", "path", from + 5));
+    const char *colon = from ? strchr(from, ':') : NULL;
+    if (colon)
+        (void)json_object_set_new(run, "metrics", json_pack("{s:s%, s:s}", "from", from, (size_t)(colon - from), "path", colon + 1));
     else if (from)
         (void)json_object_set_new(run, "metrics", json_string(from));
 }

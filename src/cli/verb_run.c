@@ -32,7 +32,7 @@ const struct option_row options_tune[] = {
     {"maximize", 0, OPT_MANY, "METRIC", "metric that should be large"},
     {"goal", 0, OPT_NUMBER, "VALUE", "end once a trial reaches this"},
     {"algorithm", 0, OPT_TEXT, "NAME", "search algorithm (`hone get algorithms`)"},
-    {"metrics", 0, OPT_TEXT, "FROM", "where the metrics are: stdout (otherwise), stderr or file:PATH, as name=value or JSON lines"},
+    {"metrics", 0, OPT_TEXT, "FROM", "where the metrics are: stdout (otherwise), stderr or file:PATH, as name=value or JSON lines; tensorboard[:DIR]; mlflow; kubeflow"},
     {"stopping", 0, OPT_TEXT, "NAME", "rule that stops bad trials (`hone get stoppers`)"},
     {"constraint", 0, OPT_MANY, "EXPR", "what parameters must satisfy, such as 'lr * bs < 1'"},
     {"bound", 0, OPT_MANY, "EXPR", "what a trial's metrics must satisfy, such as 'latency <= 50'"},

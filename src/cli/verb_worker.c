@@ -23,7 +23,7 @@ const struct option_row options_worker[] = {
     {"name", 0, OPT_TEXT, "NAME", "what its trials are leased under; no other worker may have it (otherwise: this machine's and a few letters)"},
     {"dir", 0, OPT_TEXT, "DIR", "where it keeps its trials' logs and files (otherwise: the first under ~/.local/state/hone/worker that no worker uses)"},
     {"lease", 0, OPT_DURATION, "TIME", "how long after its last word a trial is given to another (2m)"},
-    {"metrics", 0, OPT_TEXT, "FROM", "where the metrics are: stdout (otherwise), stderr or file:PATH, as name=value or JSON lines"},
+    {"metrics", 0, OPT_TEXT, "FROM", "where the metrics are: stdout (otherwise), stderr or file:PATH, as name=value or JSON lines; tensorboard[:DIR]; mlflow; kubeflow"},
     {"grace", 0, OPT_DURATION, "TIME", "how long a trial that is stopped has between SIGTERM and SIGKILL (10s)"},
     {0},
 };

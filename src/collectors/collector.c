@@ -28,7 +28,8 @@ const struct collector *collector_open(const struct spec *spec, void **parser)
     const char *metrics[SPEC_MAX_WANTED + 1] = {0};
     memcpy(metrics, spec->wanted, spec->n_wanted * sizeof *metrics);
     bool by_http = from && (!strcmp(from, "mlflow") || !strcmp(from, "kubeflow")); /* the trial sends them: there is nothing to read */
-    const struct collector *c = by_http ? NULL : collector_find(format ? format : "auto");
+    bool is_json = from && !strcmp(from, "tensorboard"); /* as backends hand its scalars on */
+    const struct collector *c = by_http ? NULL : collector_find(is_json ? "json" : format ? format : "auto");
     struct problems problems = {0};
     *parser = c ? c->open(config, metrics, &problems) : NULL;
     problems_release(&problems);

@@ -29,7 +29,8 @@ static const char *const members[] = {"backend", "command",     "shell",    "env
                                       "retry_delay", "retry_on", "grace", "success_codes", "log_limit", "limits", NULL};
 static const char *const metrics_members[] = {"from", "path", "format", "filters", NULL};
 static const char *const limits_members[] = {"memory", "cpu_time", "files", "file_size", "processes", NULL};
-static const char *const sources[] = {"stdout", "stderr", "file", "mlflow", "kubeflow", NULL};
+static const char *const sources[] = {"stdout", "stderr", "file", "tensorboard", "mlflow", "kubeflow", NULL};
+enum { FROM_FILE = 2, FROM_TENSORBOARD };
 static const char *const formats[] = {"auto", "text", "json", NULL};
 
 static void set(json_t *object, const char *member, json_t *value)
@@ -156,11 +157,11 @@ static json_t *read_metrics(const struct reader *run)
     struct reader r = reader_open(word ? NULL : given, pointer, metrics_members, run->problems);
     const char *path = reader_text(&r, "path", MAX_PATH_TEXT, NULL);
     bool has_path = reader_find(&r, "path") != NULL;
-    int from = reader_choice(word ? run : &r, word ? "metrics" : "from", sources, has_path ? 2 : 0);
-    if (from == 2 && !has_path)
+    int from = reader_choice(word ? run : &r, word ? "metrics" : "from", sources, has_path ? FROM_FILE : 0);
+    if (from == FROM_FILE && !has_path)
         reader_bad(&r, "path", "REQUIRED", NULL, "is missing; metrics from a file need its path (relative to the trial's directory)");
-    if (from != 2 && has_path)
-        reader_bad(&r, "path", "UNUSED", NULL, "belongs to from: file, here it is %s", sources[from]);
+    if (from != FROM_FILE && from != FROM_TENSORBOARD && has_path)
+        reader_bad(&r, "path", "UNUSED", NULL, "belongs to from: file or tensorboard, here it is %s", sources[from]);
     json_t *out = json_pack("{s:s}", "from", sources[from]);
     if (path)
         set(out, "path", json_string(path));
