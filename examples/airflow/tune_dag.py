@@ -39,8 +39,8 @@ def tune_then_train():
                 return json.load(file)
 
     @task
-    def train(params: dict) -> float:
-        loss = (params["x"] - 1) ** 2 + abs(params["y"])
+    def train(best: dict) -> float:
+        loss = (best["x"] - 1) ** 2 + abs(best["y"])
         print(f"trained: loss={loss}")
         return loss
 
