@@ -57,6 +57,13 @@ enum observation_state {
     OBSERVATION_INFEASIBLE, /* ran, but may not be used: a bound is exceeded, or the user says so; y and excess may be known */
 };
 
+/* Where a trial stands in a population whose members go on from checkpoints: each of a member's trials is a generation of it. */
+struct lineage {
+    int64_t member;     /* from 1; 0 = the trial belongs to none */
+    int64_t generation; /* from 0 */
+    int64_t parent;     /* number of the trial whose checkpoint it goes on from; 0 = it begins anew */
+};
+
 struct observation {
     int64_t number; /* of the trial, rising */
     enum observation_state state;
@@ -65,6 +72,7 @@ struct observation {
     double y_se;     /* standard error of y[0] (replicates), NAN = not known */
     const double *excess; /* n_bounds: by how much each is exceeded, met if <= 0, NAN = not known; NULL if there are none */
     double cost;     /* above 0; NAN or 0 = not known */
+    struct lineage lineage; /* as it was suggested; given only if `continues` */
 };
 
 struct search {
@@ -84,6 +92,7 @@ struct suggestion {
     char how[32];               /* out: for "why": "random", "initial design", "expected improvement", ... */
     double expected, deviation; /* out: what the model expects of y[0] and how sure it is (standard deviation); NAN if there is no model */
     double acquisition;         /* out: value of what was maximised; NAN */
+    struct lineage lineage;     /* out: of an algorithm that `continues` */
     char note[SUGGESTION_NOTE]; /* out: a sentence for people, may be empty */
 };
 
@@ -94,6 +103,7 @@ struct algorithm {
     const struct setting *settings; /* NULL-name ended; NULL = none */
     bool needs_history; /* false: suggest sees no history, costs microseconds and may run anywhere */
     bool is_slow;       /* must not run on a thread that others wait for */
+    bool continues;     /* its trials go on from the checkpoints of earlier ones: points may come again, and it may have to wait */
     bool finite_only;   /* walks levels only: a dimension without any needs a setting that gives it some (grid) */
     int max_dims;       /* 0 = any */
     int max_objectives; /* 0 = any */
@@ -101,7 +111,7 @@ struct algorithm {
     /* Refuses a problem it cannot do: ERR_INVALID with the reason. NULL = the fields above say all. */
     enum err (*accept)(const struct problem *problem, const struct settings *settings, struct error *error);
 
-    /* One point. ERR_EXHAUSTED when there are no more. Thread safe; keeps nothing. `cache` is a slot that the
+    /* One point. ERR_EXHAUSTED when there are no more; ERR_UNAVAILABLE when there is none until a pending trial has ended. Thread safe; keeps nothing. `cache` is a slot that the
      * caller keeps for one experiment (NULL slot: no cache); freed with cache_free. */
     enum err (*suggest)(const struct search *search, void **cache, struct suggestion *out, struct error *error);
     void (*cache_free)(void *cache); /* NULL = no cache */

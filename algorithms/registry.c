@@ -84,6 +84,7 @@ enum err algorithm_suggest(const struct algorithm *a, const struct search *searc
 {
     out->expected = out->deviation = out->acquisition = NAN;
     out->note[0] = '\0';
+    out->lineage = (struct lineage){0};
     out->how[0] = '\0';
     enum err err = a->suggest(search, cache, out, error);
     if (err)

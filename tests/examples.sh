@@ -33,6 +33,7 @@ example() {
 example tune-a-script 'SUCCEEDED' examples/tune-a-script/run.sh
 example early-stopping "best .*'number'" examples/early-stopping/run.sh
 example pause-and-promote "best .*'number'" examples/pause-and-promote/run.sh
+example population "best .*'number'" examples/population/run.sh
 example pipeline-step '^error=0\.' examples/pipeline-step/run.sh "$tmp/out"
 if command -v curl > /dev/null; then
     example ask-tell '"trials": ?\[\{"number"' examples/ask-tell/run.sh

@@ -45,6 +45,7 @@ struct backend_job {
     const json_t *params;       /* {"lr": 0.1, ...} active ones */
     const char *const *names;   /* all parameter names, NULL-ended (model/template.h) */
     uint64_t seed;              /* of this trial and replicate */
+    int64_t parent;             /* a trial of the same experiment whose checkpoint this one goes on from, when it has none of its own; 0 = none */
     int64_t budget;             /* the step at which the attempt is to end, its checkpoint kept; 0 = it runs to its own end */
     double time_limit_s;        /* 0 = none */
     const char *url, *token;    /* how the trial reaches the service; token is good for this trial alone */

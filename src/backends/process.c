@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -278,18 +279,34 @@ static void build_env(const struct backend_conn *c, const struct backend_job *jo
     add(env, x_asprintf("HONE_ARTIFACT_DIR=%s", artifacts));
     add(env, x_asprintf("HONE_CHECKPOINT_DIR=%s", checkpoint));
     add(env, x_asprintf("HONE_PARAMS_FILE=%s/params.json", r->dir));
-    add(env, x_asprintf("HONE_RESUME=%d", job->attempt > 1 && !dir_empty(checkpoint)));
+    add(env, x_asprintf("HONE_RESUME=%d", !dir_empty(checkpoint)));
     if (r->metrics_path)
         add(env, x_asprintf("HONE_METRICS_FILE=%s", r->metrics_path));
     json_decref(ours);
 }
 
+/* The parent's checkpoint becomes that of a trial that has none yet. A parent that kept none leaves nothing: the trial begins anew. */
+static enum err inherit(const struct backend_conn *c, const struct backend_job *job, struct error *error)
+{
+    const char *trial = strchr(job->run_key + 2, '-');
+    if (!job->parent || !trial)
+        return OK;
+    char *parent_key CLEANUP_FREE = x_asprintf("%.*s-%" PRId64 "-1", (int)(trial - job->run_key), job->run_key, job->parent);
+    char *from CLEANUP_FREE = process_checkpoint_dir(c, parent_key, job->replicate), *to CLEANUP_FREE = process_checkpoint_dir(c, job->run_key, job->replicate);
+    if (!access(to, F_OK) || access(from, F_OK) || dir_copy(from, to))
+        return OK;
+    return err_set(error, ERR_UNAVAILABLE, "CHECKPOINT", "cannot copy the checkpoint of trial %" PRId64 ": %s", job->parent, strerror(errno));
+}
+
 static enum err start(struct backend_conn *c, const struct backend_job *job, struct run *r, struct error *error)
 {
     struct words argv = {0}, env = {0};
+    enum err err = inherit(c, job, error);
+    if (err)
+        return err;
     build_argv(c, job, r, &argv);
     build_env(c, job, r, &env);
-    enum err err = helper_start(&c->helper, argv.list, env.list, &r->pid, error);
+    err = helper_start(&c->helper, argv.list, env.list, &r->pid, error);
     words_release(&argv);
     words_release(&env);
     if (err)

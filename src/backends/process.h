@@ -46,6 +46,7 @@ size_t log_read(const char *dir, const char *stream, struct log_place *at, size_
 int64_t log_size(const char *dir, const char *stream);
 
 void dir_remove(const char *path); /* with all that is in it */
+bool dir_copy(const char *from, const char *to); /* and all that is in it; `to` appears whole or not at all. errno */
 bool dir_empty(const char *path);
 
 /* --- hone-run */

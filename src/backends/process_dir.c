@@ -4,9 +4,11 @@
 #include "base/mem.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -187,6 +189,105 @@ static int remove_one(const char *path, const struct stat *s, int kind, struct F
 void dir_remove(const char *path)
 {
     (void)nftw(path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS);
+}
+
+/* --- copies */
+
+#define MAX_DEPTH 64
+
+static bool copy_file(int from, int to, const char *name, mode_t mode)
+{
+    int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int out = in < 0 ? -1 : openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 0700);
+    char block[65536];
+    ssize_t n = -1;
+    while (out >= 0 && (n = copy_file_range(in, NULL, out, NULL, SSIZE_MAX / 2, 0)) > 0) /* shares the blocks where the file system can */
+        ;
+    if (n < 0 && out >= 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP))
+        while ((n = read(in, block, sizeof block)) > 0)
+            if (write(out, block, (size_t)n) != n) {
+                n = -1;
+                break;
+            }
+    int why = errno;
+    if (in >= 0)
+        (void)close(in);
+    bool ok = out >= 0 && !close(out) && n == 0;
+    if (n)
+        errno = why;
+    return ok;
+}
+
+static bool copy_link(int from, int to, const char *name)
+{
+    char target[4096];
+    ssize_t n = readlinkat(from, name, target, sizeof target - 1);
+    if (n < 0)
+        return false;
+    target[n] = '\0';
+    return !symlinkat(target, to, name);
+}
+
+static bool copy_tree(int from, int to, int depth);
+
+static bool copy_one(int from, int to, const char *name, int depth)
+{
+    struct stat s;
+    if (fstatat(from, name, &s, AT_SYMLINK_NOFOLLOW))
+        return false;
+    if (S_ISREG(s.st_mode))
+        return copy_file(from, to, name, s.st_mode);
+    if (S_ISLNK(s.st_mode))
+        return copy_link(from, to, name);
+    if (!S_ISDIR(s.st_mode))
+        return true; /* a socket or a pipe is nothing to go on from */
+    if (depth == MAX_DEPTH) {
+        errno = ELOOP;
+        return false;
+    }
+    if (mkdirat(to, name, 0700))
+        return false;
+    int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool ok = in >= 0 && out >= 0 && copy_tree(in, out, depth + 1);
+    int why = errno;
+    if (in >= 0)
+        (void)close(in);
+    if (out >= 0)
+        (void)close(out);
+    errno = why;
+    return ok;
+}
+
+static bool copy_tree(int from, int to, int depth)
+{
+    DIR *d = fdopendir(dup(from));
+    bool ok = d != NULL;
+    for (struct dirent *e; ok && (e = readdir(d)) != NULL;)
+        ok = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || copy_one(from, to, e->d_name, depth);
+    int why = errno;
+    if (d)
+        (void)closedir(d);
+    errno = why;
+    return ok;
+}
+
+bool dir_copy(const char *from, const char *to)
+{
+    char *half CLEANUP_FREE = x_asprintf("%s.half", to);
+    dir_remove(half); /* of a copy that a crash cut short */
+    if (mkdir(half, 0700))
+        return false;
+    int in = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC), out = open(half, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = in >= 0 && out >= 0 && copy_tree(in, out, 0) && !rename(half, to);
+    int why = errno;
+    if (in >= 0)
+        (void)close(in);
+    if (out >= 0)
+        (void)close(out);
+    if (!ok)
+        dir_remove(half);
+    errno = why;
+    return ok;
 }
 
 bool dir_empty(const char *path)

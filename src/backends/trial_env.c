@@ -61,6 +61,8 @@ json_t *trial_env(const struct backend_job *job)
     set_number(env, "HONE_ATTEMPT", (unsigned long long)job->attempt);
     set_number(env, "HONE_REPLICATE", (unsigned long long)job->replicate);
     set_number(env, "HONE_SEED", job->seed);
+    if (job->parent)
+        set_number(env, "HONE_PARENT", (unsigned long long)job->parent);
     if (job->budget)
         set_number(env, "HONE_BUDGET", (unsigned long long)job->budget);
     set(env, "HONE_PARAMS", params);

@@ -64,6 +64,9 @@ static void validate(struct core *c, const struct spec *spec, struct problems *p
     struct error error;
     if (algorithm_accept(plan->algorithm, &plan->problem, &spec->algorithm_settings, &error))
         problems_add(problems, "/algorithm", "REFUSED", NULL, "%s", error.detail);
+    if (plan->algorithm->continues && spec->replicates > 1)
+        problems_add(problems, "/trials/replicates", "CONFLICT", NULL, "is %lld, must be 1 with algorithm %s: its trials go on from checkpoints of others",
+                     (long long)spec->replicates, plan->algorithm->name);
     check_stopping(plan, problems);
     plan->spec = NULL;
     plan_unref(plan);

@@ -50,6 +50,16 @@ static double duration(const struct trial *t)
     return t->start_ms > 0 && t->end_ms > t->start_ms ? (double)(t->end_ms - t->start_ms) / 1000 : NAN;
 }
 
+struct lineage lineage_of(const char *origin)
+{
+    json_t *o = json_loads(origin, 0, NULL);
+    struct lineage l = {.member = json_integer_value(json_object_get(o, "member")),
+                        .generation = json_integer_value(json_object_get(o, "generation")),
+                        .parent = json_integer_value(json_object_get(o, "parent"))};
+    json_decref(o);
+    return l;
+}
+
 static bool add_observation(void *arg, const struct trial *t)
 {
     struct history *h = arg;
@@ -68,6 +78,8 @@ static bool add_observation(void *arg, const struct trial *t)
     read_values(spec, t, y, excess, &cost);
     h->items[h->n++] = (struct observation){.number = t->number, .state = observed(t->state), .x = x, .y = y, .y_se = t->objective_se,
                                             .excess = n_bounds ? excess : NULL, .cost = cost};
+    if (h->plan->algorithm->continues)
+        h->items[h->n - 1].lineage = lineage_of(t->origin);
     return true;
 }
 

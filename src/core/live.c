@@ -210,6 +210,7 @@ enum err live_reload(struct core *c, struct live *l, struct error *error)
     l->deleted = false;
     experiment_free(l->row);
     l->row = row;
+    l->waiting = false;
     struct live_trial *old = l->trials, *t, *next;
     l->trials = NULL;
     stop_rule_release(l);

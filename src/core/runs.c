@@ -168,7 +168,7 @@ struct submit {
     struct run_event *event;
     json_t *params;
     char *project, *experiment, *token, *cursor;
-    int64_t replicate, budget;
+    int64_t replicate, budget, parent;
     uint64_t seed;
 };
 
@@ -189,6 +189,7 @@ static void submit_run(struct job *job)
                                .names = s->plan->names,
                                .seed = s->seed,
                                .budget = s->budget,
+                               .parent = s->parent,
                                .time_limit_s = s->plan->spec->trial_time_limit_s,
                                .url = s->core->url,
                                .token = s->token,
@@ -254,6 +255,7 @@ void runs_submit(struct core *c, struct live *l, struct live_trial *t)
     s->cursor = x_strdup(at ? at : "");
     s->replicate = t->row->replicate;
     s->budget = stop_rule_budget(c, l, t);
+    s->parent = l->plan->algorithm->continues ? lineage_of(t->row->origin).parent : 0;
     s->seed = trial_seed((uint64_t)l->row->seed, t->number, t->row->replicate);
     json_decref(cursor);
     if (!pool_submit(c->pool, &s->job))

@@ -108,6 +108,8 @@ static enum err next_trial(struct core *c, struct live *l, struct live_trial **o
     if (!may_create(l))
         return OK;
     if (l->plan->algorithm->needs_history) {
+        if (l->waiting)
+            return OK;
         if (!l->suggesting && l->suggest_after <= c->mono) {
             l->suggesting = true;
             add_effect(c, EFFECT_SUGGEST, l, NULL);
@@ -274,13 +276,19 @@ enum err apply_trial_suggest(struct core *c, struct command *command, enum appli
     return OK;
 }
 
+/* Whoever did not want to wait was parked only for a suggestion that was under way. */
+static bool in_vain(const struct live *l, const struct command *command)
+{
+    return !l->suggesting && !(json_number_value(json_object_get(command->body, "wait_seconds")) > 0);
+}
+
 static enum err serve_parked(struct core *c, struct live *l, struct error *error)
 {
     struct command **at = &l->parked;
     while (*at) {
         struct command *command = *at;
         bool answered;
-        enum err err = serve(c, l, command, l->row->state != EXPERIMENT_RUNNING || command->trial <= c->mono, &answered, error);
+        enum err err = serve(c, l, command, l->row->state != EXPERIMENT_RUNNING || command->trial <= c->mono || in_vain(l, command), &answered, error);
         if (err)
             return err;
         if (answered) {

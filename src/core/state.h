@@ -75,6 +75,8 @@ struct live {
     bool named;             /* it is in by_name */
     bool suggesting;        /* a job is under way */
     bool exhausted;         /* the algorithm has no more points; learnt again after a start */
+    bool waiting;           /* it has none until a trial ends; the same */
+    int64_t n_ends;         /* trials that have ended since the start */
     bool goal_reached;
     int64_t suggest_after;  /* mono ms: a failed suggestion is tried again then */
     void *cache;            /* the algorithm's */
@@ -191,6 +193,7 @@ struct history {
 };
 enum err history_load(struct history *h, struct db *db, int64_t experiment, struct error *error);
 void history_release(struct history *h);
+struct lineage lineage_of(const char *origin); /* of a trial's; zeros if it has none */
 
 /* --- suggest.c */
 void suggest_job(struct core *c, struct live *l);
@@ -202,6 +205,7 @@ struct suggested { /* inside a CMD_SUGGESTED */
     double *x;
     int64_t cursor;
     json_t *origin;
+    int64_t n_ends; /* of the experiment when it was asked */
 };
 void suggested_free(void *suggested);
 

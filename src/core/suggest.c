@@ -15,6 +15,12 @@ static json_t *origin_json(const struct plan *p, const struct suggestion *s)
     }
     if (!isnan(s->acquisition))
         (void)json_object_set_new(o, "acquisition", number_json(s->acquisition));
+    if (s->lineage.member) {
+        (void)json_object_set_new(o, "member", json_integer(s->lineage.member));
+        (void)json_object_set_new(o, "generation", json_integer(s->lineage.generation));
+    }
+    if (s->lineage.parent)
+        (void)json_object_set_new(o, "parent", json_integer(s->lineage.parent));
     if (*s->note)
         (void)json_object_set_new(o, "note", json_string(s->note));
     return o;
@@ -44,7 +50,7 @@ struct suggest {
     struct job job;
     struct core *core;
     struct plan *plan;
-    int64_t experiment, cursor;
+    int64_t experiment, cursor, n_ends;
     uint64_t seed;
     void **cache; /* the live's slot: one job an experiment at a time, and the live stays while it is out */
 };
@@ -73,6 +79,7 @@ static void suggest_run(struct job *job)
     struct core *c = s->core;
     struct suggested *result = X_NEW(struct suggested);
     result->experiment = s->experiment;
+    result->n_ends = s->n_ends;
     result->x = x_calloc(s->plan->spec->space->n, sizeof *result->x);
     struct history h = {.plan = s->plan};
     struct timespec from, to;
@@ -112,6 +119,7 @@ void suggest_job(struct core *c, struct live *l)
                           .plan = plan_ref(l->plan),
                           .experiment = l->id,
                           .cursor = l->row->cursor,
+                          .n_ends = l->n_ends,
                           .seed = (uint64_t)l->row->seed,
                           .cache = &l->cache};
     if (!pool_submit(c->pool, &s->job)) {
@@ -135,6 +143,10 @@ enum err apply_suggested(struct core *c, struct command *command, enum applied *
         return OK; /* it will be asked again, with the same answer */
     if (s->code == ERR_EXHAUSTED) {
         l->exhausted = true;
+        return OK;
+    }
+    if (s->code == ERR_UNAVAILABLE && l->plan->algorithm->continues) {
+        l->waiting = s->n_ends == l->n_ends; /* one that has ended meanwhile may be what it waits for */
         return OK;
     }
     if (s->code) {

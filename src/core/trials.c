@@ -127,6 +127,8 @@ enum err trial_end(struct core *c, struct live *l, struct live_trial *t, enum tr
     set_text(&row->reason, reason);
     set_text(&row->message, message);
     row->end_ms = c->now;
+    l->n_ends++;
+    l->waiting = false;
     row->rank = NAN;
     const struct objective *first = &l->plan->spec->objectives[0];
     if (state == TRIAL_SUCCEEDED) {

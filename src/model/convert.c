@@ -137,18 +137,29 @@ static void write_space(struct writer *w)
         lost(w, "/initial_points", "Katib cannot be told what to try first");
 }
 
+/* Katib mounts checkpoints where this setting says. */
+static json_t *pbt_settings(const struct writer *w)
+{
+    static const char *const names[] = {"suggestion_trial_dir", "n_population", "truncation_threshold", "resample_probability"};
+    const json_t *settings = json_object_get(json_object_get(w->spec->document, "algorithm"), "settings");
+    json_t *values[ARRAY_LEN(names)] = {json_string("/opt/katib/data")};
+    for (size_t i = 1; i < ARRAY_LEN(names); i++)
+        values[i] = text(json_object_get(settings, names[i]));
+    return settings_list(names, values, ARRAY_LEN(names));
+}
+
 static void write_algorithm(struct writer *w)
 {
     static const struct {
         const char *ours, *katib;
         bool seeded;
     } known[] = {{"random", "random", true},     {"grid", "grid", true},  {"sobol", "sobol", false}, {"tpe", "multivariate-tpe", true},
-                 {"cmaes", "cmaes", true},       {"gp", "bayesianoptimization", true}, {"auto", "multivariate-tpe", true}};
+                 {"cmaes", "cmaes", true},       {"gp", "bayesianoptimization", true}, {"auto", "multivariate-tpe", true}, {"pbt", "pbt", false}};
     size_t i = 0;
     while (i < ARRAY_LEN(known) && strcmp(known[i].ours, w->spec->algorithm) != 0)
         i++;
     if (i == ARRAY_LEN(known)) {
-        lost(w, "/algorithm", "Katib has no such algorithm; choose random, grid, sobol, tpe, cmaes or gp");
+        lost(w, "/algorithm", "Katib has no such algorithm; choose random, grid, sobol, tpe, cmaes, gp or pbt");
         return;
     }
     json_t *out = json_pack("{s:s}", "algorithmName", known[i].katib);
@@ -162,7 +173,10 @@ static void write_algorithm(struct writer *w)
         set(out, "algorithmSettings", settings_list(&name, &shown, 1));
         json_decref(value);
     }
-    if (json_object_size(json_object_get(json_object_get(w->spec->document, "algorithm"), "settings")))
+    if (!strcmp(w->spec->algorithm, "pbt")) {
+        set(out, "algorithmSettings", pbt_settings(w));
+        problems_warn(w->problems, "/algorithm", "DIFFERS", NULL, "a trial of Katib's pbt finds its checkpoints under suggestion_trial_dir, /opt/katib/data here");
+    } else if (json_object_size(json_object_get(json_object_get(w->spec->document, "algorithm"), "settings")))
         problems_warn(w->problems, "/algorithm/settings", "DIFFERS", NULL, "are left out: Katib's settings have other names and meanings");
     set(w->out, "algorithm", out);
 }

@@ -65,6 +65,13 @@ static const struct known hyperband_settings[] = {
     {"evaluating_trials", KIND_ANY, 0, 0, NULL, NULL, NULL},
     {0},
 };
+static const struct known pbt_settings[] = {
+    {"suggestion_trial_dir", KIND_ANY, 0, 0, NULL, NULL, "is not followed: a trial finds its checkpoints in the directory that HONE_CHECKPOINT_DIR names"},
+    {"n_population", KIND_WHOLE, 5, 1000, NULL, "n_population", NULL},
+    {"truncation_threshold", KIND_NUMBER, 0, 1, NULL, "truncation_threshold", NULL},
+    {"resample_probability", KIND_NUMBER, 0, 1, NULL, "resample_probability", NULL},
+    {0},
+};
 static const struct known median_settings[] = {
     {"min_trials_required", KIND_WHOLE, 1, 1000, NULL, "min_trials_required", NULL},
     {"start_step", KIND_WHOLE, 1, 1e9, NULL, "start_step", NULL},
@@ -85,9 +92,8 @@ static const struct {
     {"bayesianoptimization", "gp", bayes_settings,
      "follows the distribution and step of every parameter; with Katib all doubles are drawn log-uniformly. Where that was meant, write distribution: logUniform", NULL},
     {"hyperband", "random", hyperband_settings, NULL, NULL},
-    {"pbt", NULL, NULL, NULL,
-     "a trial of population based training goes on from the checkpoint of another one, and no rule here hands checkpoints from trial to trial; asha and hyperband "
-     "(stopping rules) with tpe or random spend a budget alike"},
+    {"pbt", "pbt", pbt_settings,
+     "lets each member go on when it is free; Katib waits for whole generations. Only what is taken over is changed, by a tenth of its range", NULL},
     {"enas", NULL, NULL, NULL, "it needs its own images, which are no longer kept up; write what is to be chosen as parameters"},
     {"darts", NULL, NULL, NULL, "it does not search: all its work is in an image that is no longer kept up"},
 };
@@ -262,6 +268,19 @@ static void adapt(const struct listed *l, const char *name, json_t *settings)
         set(settings, "n_startup_trials", json_integer(1));
     if (candidates && strtod(json_string_value(candidates), NULL) > 1000)
         set(settings, "n_candidates", json_integer(1000));
+    if (!strcmp(name, "pbt")) {
+        static const char *const required[] = {"suggestion_trial_dir", "n_population", "truncation_threshold"};
+        for (size_t i = 0; i < ARRAY_LEN(required); i++) {
+            char *detail CLEANUP_FREE = x_asprintf("has no %s, which pbt needs", required[i]);
+            if (!value_of(l, required[i]))
+                bad(l, required[i], "value", "REQUIRED", NULL, detail);
+        }
+        const char *share = value_of(l, "truncation_threshold");
+        if (share && strtod(share, NULL) > 0.5)
+            set(settings, "truncation_threshold", json_real(0.5)); /* no more than half can take over from the other half */
+        if (!value_of(l, "resample_probability"))
+            set(settings, "resample_probability", json_integer(0)); /* Katib then only moves them */
+    }
     if (!strcmp(name, "cmaes")) {
         const char *restarts = value_of(l, "restart_strategy");
         set(settings, "restart_strategy", json_string(!restarts || !strcmp(restarts, "None") ? "none" : restarts)); /* Katib's default is none */

@@ -76,7 +76,7 @@ enum err trial_update(struct db *db, const struct trial *t, struct error *error)
 enum err trial_delete(struct db *db, int64_t id, struct error *error);
 enum err trial_get(struct db *db, int64_t experiment_id, int64_t number, struct trial **out, struct error *error); /* ERR_NOT_FOUND "TRIAL_NOT_FOUND" */
 enum err trial_live(struct db *db, int64_t experiment_id, trial_row_fn *row, void *arg, struct error *error); /* not in a final state, by number; uses a partial index, so it costs what it gives */
-enum err trial_history(struct db *db, int64_t experiment_id, trial_row_fn *row, void *arg, struct error *error); /* all with an x, by number; fills number, state, x, objective, metrics, objective_se, start_ms, end_ms only */
+enum err trial_history(struct db *db, int64_t experiment_id, trial_row_fn *row, void *arg, struct error *error); /* all with an x, by number; fills number, state, x, objective, metrics, objective_se, start_ms, end_ms, origin only */
 enum err trial_leaderboard(struct db *db, int64_t experiment_id, int64_t limit, trial_row_fn *row, void *arg, struct error *error); /* by (rank, number) over a covering order index */
 enum err trial_list(struct db *db, const struct list_query *q, trial_row_fn *row, void *arg, char **next, struct error *error);
 enum err trial_count(struct db *db, const struct list_query *q, int64_t *n, struct error *error); /* without a filter: the sum of the experiment's counts */

@@ -113,6 +113,7 @@ static bool give_observation(void *arg, sqlite3_stmt *row)
                       .objective_se = column_real(row, 5),
                       .start_ms = sqlite3_column_int64(row, 6),
                       .end_ms = sqlite3_column_int64(row, 7),
+                      .origin = column_text(row, 8),
                       .progress = (double)NAN};
     read_x(l, row, 2, &t);
     return l->row(l->arg, &t);

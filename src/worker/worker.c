@@ -151,6 +151,7 @@ static enum err submit(struct worker *w, const struct slot *s, const json_t *tri
                               .params = json_object_get(trial, "params"),
                               .names = names,
                               .seed = trial_seed(c->seed, s->trial, s->replicate),
+                              .parent = json_integer_value(json_object_get(json_object_get(trial, "origin"), "parent")),
                               .budget = json_integer_value(json_object_get(json_object_get(trial, "lease"), "budget")),
                               .time_limit_s = c->spec->trial_time_limit_s,
                               .url = c->url,

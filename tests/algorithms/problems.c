@@ -258,7 +258,7 @@ void run_add(struct run *r, const double *x, enum observation_state state, const
     memcpy(r->x[i], x, (size_t)r->space->n_dims * sizeof *x);
     for (int j = 0; j < r->space->problem.n_objectives; j++)
         r->y[i][j] = y ? y[j] : NAN;
-    r->observations[i] = (struct observation){.number = (int64_t)i, .state = state, .x = r->x[i], .y = r->y[i], .y_se = NAN};
+    r->observations[i] = (struct observation){.number = (int64_t)i, .state = state, .x = r->x[i], .y = r->y[i], .y_se = NAN, .lineage = r->last.lineage};
     add_outcome(r, i);
 }
 

@@ -39,14 +39,15 @@ static struct {
     const struct backend_host *host;
     struct run *runs;
     size_t n_runs, n_starts;
-    int64_t checkpoint[MAX_TRIALS], steps_taken; /* by trial */
+    int64_t checkpoint[MAX_TRIALS], began[MAX_TRIALS]; /* by trial: a step; began: -1 = not yet */
+    int64_t steps_taken;
     bool cut; /* nothing that the service does reaches the outside, and no answer its caller */
     sem_t watch;
 } world;
 
 double (*world_objective)(const json_t *params);
 double (*world_curve)(const json_t *params, int64_t step);
-int64_t world_steps;
+int64_t world_steps, world_stretch;
 int world_fail_percent, world_lost_percent;
 
 uint64_t world_draw(uint64_t n)
@@ -118,8 +119,12 @@ static void begin_training(struct run *r, const struct backend_job *job)
 {
     r->params = json_incref((json_t *)(uintptr_t)job->params);
     r->begin_at = world.now;
+    if (world.began[job->trial] < 0) {
+        world.checkpoint[job->trial] = world.checkpoint[job->parent];
+        world.began[job->trial] = world.checkpoint[job->trial];
+    }
     r->from = r->at = world.checkpoint[job->trial];
-    r->target = job->budget ? job->budget : world_steps;
+    r->target = job->budget ? job->budget : world_stretch ? world.began[job->trial] + world_stretch : world_steps;
     r->end_at = INT64_MAX;
     if (r->phase == PHASE_FAILED && r->target > r->from) /* somewhere on the way */
         r->target = r->from + (int64_t)world_draw((uint64_t)(r->target - r->from));
@@ -282,6 +287,8 @@ void world_begin(uint64_t seed, const char *dir)
     world.state = seed * 2654435761u + 1;
     world.now = 1000000;
     world.runs = x_calloc(MAX_RUNS, sizeof *world.runs);
+    for (size_t i = 0; i < MAX_TRIALS; i++)
+        world.began[i] = -1;
     (void)sem_init(&world.watch, 0, 0);
     start();
 }

@@ -32,9 +32,9 @@ size_t world_runs_alive(void);
 /* What a simulated run prints and how it ends: the test says so. */
 extern double (*world_objective)(const json_t *params);
 /* Runs that train, when it is set: each takes steps from its trial's checkpoint on, keeps a checkpoint of each and prints `step=k loss=...`, until it
- * has come to its budget or to world_steps. */
+ * has come to its budget or to world_steps; with world_stretch it takes so many from where its trial began, which is where its parent ended. */
 extern double (*world_curve)(const json_t *params, int64_t step);
-extern int64_t world_steps;
+extern int64_t world_steps, world_stretch;
 int64_t world_steps_taken(void);
 extern int world_fail_percent;                    /* runs that exit with 1 */
 extern int world_lost_percent;                    /* runs that are lost with their machine */

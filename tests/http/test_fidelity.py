@@ -97,5 +97,51 @@ class Pauses(Case):
             self.assertIn(says, answer.json["errors"][0]["detail"])
 
 
+# Three steps a trial, from the checkpoint of its own or its parent's; the checkpoint is a directory with a link in it.
+STRETCH = """
+c=$HONE_CHECKPOINT_DIR/state; mkdir -p $c/deep
+at=$(cat $c/deep/step 2> /dev/null || echo 0)
+echo "resume=$HONE_RESUME from=$at parent=${HONE_PARENT:-0}"
+[ $at = 0 ] || [ "$(readlink $c/last)" = deep/step ] || exit 1
+for i in 1 2 3; do at=$((at + 1)); echo "step=$at loss=$1"; done
+echo $at > $c/deep/step; ln -sf deep/step $c/last
+"""
+
+
+class Population(Case):
+    def test_members_go_on_from_checkpoints_and_the_worst_from_those_of_the_best(self):
+        e = self.s.create(run_spec(STRETCH, trials=30, parallel=3, algorithm={"name": "pbt", "settings": {"n_population": 6}}))
+        self.assertEqual(e.wait()["state"], "SUCCEEDED")
+        trials = {t["number"]: t for t in e.trials()}
+        steps = {n: [m["step"] for m in e.get(f"/trials/{n}/measurements?metric=loss").json["measurements"]] for n in trials}
+        taken_over = 0
+        for n, t in trials.items():
+            o = t["origin"]
+            parent = o.get("parent", 0)
+            self.assertEqual(steps[n], list(range(3 * o["generation"] + 1, 3 * o["generation"] + 4)) if not parent
+                             else [steps[parent][-1] + i for i in (1, 2, 3)])
+            self.assertIn(f"resume={int(parent > 0)} from={steps[n][0] - 1} parent={parent}", e.log(n).text)
+            if parent and trials[parent]["origin"]["member"] != o["member"]:
+                taken_over += 1
+                self.assertEqual(o["how"], "exploit and explore")
+                self.assertIn(f"takes over the checkpoint of trial {parent}", self.ok(e.get(f"/trials/{n}/explain"))["why"])
+            elif parent:
+                self.assertEqual(t["params"], trials[parent]["params"])
+        self.assertGreater(taken_over, 2)
+
+    def test_workers_are_told_the_parent_and_wait_for_members(self):
+        e = self.s.create(ask_spec(algorithm={"name": "pbt", "settings": {"n_population": 5}}))
+        for n in range(1, 6):
+            self.assertEqual(e.ask(worker=f"w{n}")["origin"]["member"], n)
+        self.assertEqual(e.suggest(worker="late")["trials"], [])  # all members run
+        self.ok(e.complete(3, loss=1))
+        t = e.ask(worker="late", wait_seconds=20)
+        self.assertEqual((t["origin"]["member"], t["origin"]["parent"], t["origin"]["generation"]), (3, 3, 1))
+
+    def test_replicates_are_refused(self):
+        answer = self.s.post("/api/v1/projects/default/experiments", ask_spec(algorithm="pbt", trials={"replicates": 2}))
+        self.assertEqual([x["pointer"] for x in answer.json["errors"]], ["/trials/replicates"])
+
+
 if __name__ == "__main__":
     unittest.main()
