@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cli/files.h"
 #include "cli/param_flag.h"
+#include "model/wandb.h"
 #include "model/yaml.h"
 
 #include <stdio.h>
@@ -81,7 +82,7 @@ void document_place(json_t *d, const char *path)
         place_katib(d, path);
         return;
     }
-    json_t *run = json_object_get(d, "run");
+    json_t *run = wandb_is(d) ? section(d, "run") : json_object_get(d, "run");
     const char *backend = json_string_value(json_object_get(run, "backend"));
     if (!json_is_object(run) || (backend && strcmp(backend, "process") != 0))
         return;
@@ -181,7 +182,7 @@ static void add_metrics(json_t *run, const char *from)
 enum err document_command(json_t *d, const struct args *args, struct error *error)
 {
     if (!args->n_rest)
-        return err_set(error, ERR_USAGE, NULL, "a command is needed behind --, such as -- python3 train.py --lr {lr}");
+        return err_set(error, ERR_USAGE, NULL, "hone needs a command behind --, such as -- python3 train.py --lr {lr}");
     json_t *command = json_array();
     for (size_t i = 0; i < args->n_rest; i++)
         (void)json_array_append_new(command, json_string(args->rest[i]));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* convert: an experiment file of Katib as one of ours, and back. No service is needed. */
+/* convert: an experiment file of Katib or W&B as one of ours, and one of ours as Katib's. No service is needed. */
 #include "cli/files.h"
 #include "cli/verbs.h"
 
 #include "base/mem.h"
 #include "model/convert.h"
+#include "model/foreign.h"
 #include "model/yaml.h"
 
 #include <stdio.h>
@@ -40,9 +41,8 @@ static bool only_lost(const struct problems *problems)
 static enum err convert(const struct cli *cli, const char *file, const json_t *document, struct error *error)
 {
     struct problems problems = {0};
-    bool katib = json_object_get(document, "apiVersion") != NULL;
-    json_t *out = katib ? convert_to_native(document, cli->embed->catalog, &problems)
-                        : convert_to_katib(document, args_text(&cli->args, "image"), cli->embed->catalog, &problems);
+    json_t *out = foreign_is(document) ? convert_to_native(document, cli->embed->catalog, &problems)
+                                       : convert_to_katib(document, args_text(&cli->args, "image"), cli->embed->catalog, &problems);
     size_t n = problems.n + problems.n_dropped;
     bool may = out && (!n || (args_has(&cli->args, "force") && only_lost(&problems)));
     print_places(file, problems.items, problems.n, false);

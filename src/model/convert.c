@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "model/foreign.h"
 #include "model/katib.h"
 #include "model/reader.h"
 #include "model/space_param.h"
@@ -23,7 +24,7 @@ json_t *convert_to_native(const json_t *document, const struct catalog *catalog,
 {
     struct spec *s = spec_new(document, catalog, problems);
     struct problems told = {0}; /* once more, for the file as it is before defaults are filled in */
-    json_t *places = json_object(), *native = s ? katib_read(document, catalog, places, &told) : NULL;
+    json_t *places = json_object(), *native = s ? foreign_read(document, catalog, places, &told) : NULL;
     if (native)
         (void)json_object_del(native, "source");
     if (s && !native)

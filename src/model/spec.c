@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "model/foreign.h"
 #include "model/katib.h"
 #include "model/reader.h"
 #include "model/spec_run.h"
@@ -417,11 +418,11 @@ static void read_source(struct file *f)
     reader_close(&r);
 }
 
-static struct spec *read_katib(const json_t *document, const struct catalog *catalog, struct problems *problems)
+static struct spec *read_foreign(const json_t *document, const struct catalog *catalog, struct problems *problems)
 {
     size_t before = problems->n + problems->n_dropped;
     struct problems found = {0};
-    json_t *places = json_object(), *native = katib_read(document, catalog, places, problems);
+    json_t *places = json_object(), *native = foreign_read(document, catalog, places, problems);
     struct spec *s = native ? spec_new(native, catalog, &found) : NULL;
     katib_tell(places, &found, problems);
     problems_release(&found);
@@ -450,8 +451,8 @@ struct spec *spec_new(const json_t *document, const struct catalog *catalog, str
                      json_show(document, found));
         return NULL;
     }
-    if (json_object_get(document, "apiVersion"))
-        return read_katib(document, catalog, problems);
+    if (foreign_is(document))
+        return read_foreign(document, catalog, problems);
     struct spec *s = X_NEW(struct spec);
     s->document = json_object();
     struct file f = {.top = reader_open(document, "", members, problems), .catalog = catalog, .problems = problems, .spec = s};

@@ -60,6 +60,14 @@ class Run(Cli):
             self.assertEqual((json.load(p)["x"], float(v.read())), (e["best"]["value"], e["best"]["value"]))
             self.assertEqual(link.read().strip(), f"{self.s.url}/#/default/{n}")
 
+    def test_run_takes_a_sweep_of_wandb(self):
+        self.file("import sys\nprint('loss=' + dict(a[2:].split('=') for a in sys.argv[1:])['x'])\n", "train.py")
+        path = self.file("program: train.py\nmethod: random\nmetric: {name: loss, goal: minimize}\nparameters: {x: {min: 0.0, max: 1.0}, y: {value: 3}}\nrun_cap: 9\n", "sweep.yaml")
+        n = name("sweep")
+        self.cli("run", path, "--name", n, "-n", "4", "-j", "2", "--seed", "5")
+        e = self.s.get(f"/api/v1/projects/default/experiments/{n}").json
+        self.assertEqual((e["counts"], e["seed"], e["spec"]["trials"]["parallel"]), ({"SUCCEEDED": 4}, 5, 2))
+
     def test_run_as_json(self):
         got = json.loads(self.cli("run", self.file(GOOD), "--name", name("run"), "-o", "json").stdout)
         self.assertEqual((got["state"], got["counts"]), ("SUCCEEDED", {"SUCCEEDED": 4}))

@@ -222,7 +222,7 @@ class Runs(Case):
     def test_what_is_wrong_is_said_at_once(self):
         e = self.experiment(1)
         own = self.s.create(run_spec("echo loss=1"))
-        for code, words, flags in ((2, "a command is needed", [e.name]), (3, "has no experiment", ["nobody", "--", "true"]),
+        for code, words, flags in ((2, "a command behind --", [e.name]), (3, "has no experiment", ["nobody", "--", "true"]),
                                    (5, "run` section", [own.name, "--", "true"]), (2, r"run\.command.*lrr", [e.name, "--", "echo", "{lrr}"]),
                                    (2, "--slots must be", [e.name, "--slots", "0", "--", "true"])):
             done = self.s.cli("worker", *flags)

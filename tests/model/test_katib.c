@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* model/katib and model/convert: files of Katib. The cases are files: beside each X.yaml of tests/katib/valid and tests/katib/invalid is X.txt with all that
+/* model/katib, model/wandb and model/convert: files of other systems. The cases are files: beside each X.yaml of tests/katib and tests/wandb is X.txt with all that
  * is said about it and, where it is valid, what it becomes. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -122,12 +122,14 @@ static void valid_files_become_our_own(void **state)
 {
     (void)state;
     assert_true(each_file("tests/katib/valid", check_outcome) >= 20);
+    assert_true(each_file("tests/wandb/valid", check_outcome) >= 4);
 }
 
 static void every_problem_of_an_invalid_file_is_told_at_its_place(void **state)
 {
     (void)state;
     assert_true(each_file("tests/katib/invalid", check_outcome) >= 14);
+    assert_true(each_file("tests/wandb/invalid", check_outcome) >= 2);
 }
 
 /* ---- what is stored ---- */
