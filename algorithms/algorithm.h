@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MAX_FIDELITIES 48
 #define MAX_BOUNDS 16 /* outcome constraints, each side of one counted */
 
 enum dim_kind { DIM_CONTINUOUS, DIM_ORDINAL, DIM_CATEGORICAL };
@@ -73,6 +74,8 @@ struct observation {
     const double *excess; /* n_bounds: by how much each is exceeded, met if <= 0, NAN = not known; NULL if there are none */
     double cost;     /* above 0; NAN or 0 = not known */
     struct lineage lineage; /* as it was suggested; given only if `continues` */
+    const double *at; /* what it had reported of y[0] at its first report at or after each step of `fidelities`, minimised; NAN = it did not come so far.
+                         NULL if the algorithm asks for none */
 };
 
 struct search {
@@ -104,12 +107,16 @@ struct algorithm {
     bool needs_history; /* false: suggest sees no history, costs microseconds and may run anywhere */
     bool is_slow;       /* must not run on a thread that others wait for */
     bool continues;     /* its trials go on from the checkpoints of earlier ones: points may come again, and it may have to wait */
+    const char *stopping; /* the stopping rule that it goes with; NULL = none in particular */
     bool finite_only;   /* walks levels only: a dimension without any needs a setting that gives it some (grid) */
     int max_dims;       /* 0 = any */
     int max_objectives; /* 0 = any */
 
     /* Refuses a problem it cannot do: ERR_INVALID with the reason. NULL = the fields above say all. */
     enum err (*accept)(const struct problem *problem, const struct settings *settings, struct error *error);
+
+    /* The steps, rising, at which it wants to know what trials had reported; returns how many. NULL = it does not look at them. */
+    size_t (*fidelities)(const struct settings *settings, int64_t steps[MAX_FIDELITIES]);
 
     /* One point. ERR_EXHAUSTED when there are no more; ERR_UNAVAILABLE when there is none until a pending trial has ended. Thread safe; keeps nothing. `cache` is a slot that the
      * caller keeps for one experiment (NULL slot: no cache); freed with cache_free. */

@@ -38,6 +38,7 @@ struct catalog_entry {
     const char *name, *title;
     const struct setting *settings;
     bool finite; /* an algorithm that needs a finite space, and so ends by itself */
+    const char *stopping; /* of an algorithm: the rule it goes with, when no other is named; settings of the same names are taken over. NULL = none */
 };
 
 /* What an experiment file may refer to. Filled by core/catalog.c (the model must not know algorithms). */

@@ -16,11 +16,11 @@ static const struct catalog catalog = {algorithm_entries, stopper_entries, backe
 static void fill(void)
 {
     for (int i = 0; algorithms[i] && i < MAX_ENTRIES - 1; i++)
-        algorithm_entries[i] = (struct catalog_entry){algorithms[i]->name, algorithms[i]->title, algorithms[i]->settings, algorithms[i]->finite_only};
+        algorithm_entries[i] = (struct catalog_entry){algorithms[i]->name, algorithms[i]->title, algorithms[i]->settings, algorithms[i]->finite_only, algorithms[i]->stopping};
     for (int i = 0; stoppers[i] && i < MAX_ENTRIES - 1; i++)
-        stopper_entries[i] = (struct catalog_entry){stoppers[i]->name, stoppers[i]->title, stoppers[i]->settings, false};
+        stopper_entries[i] = (struct catalog_entry){stoppers[i]->name, stoppers[i]->title, stoppers[i]->settings, false, NULL};
     for (int i = 0; backends[i] && i < MAX_ENTRIES - 1; i++)
-        backend_entries[i] = (struct catalog_entry){backends[i]->name, backends[i]->title, backends[i]->settings, false};
+        backend_entries[i] = (struct catalog_entry){backends[i]->name, backends[i]->title, backends[i]->settings, false, NULL};
 }
 
 const struct catalog *core_catalog(void)

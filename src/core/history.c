@@ -70,12 +70,14 @@ static bool add_observation(void *arg, const struct trial *t)
     if (h->n == h->cap) {
         h->cap = h->cap ? h->cap * 2 : 64;
         h->items = x_realloc(h->items, h->cap * sizeof *h->items);
+        h->ids = x_realloc(h->ids, h->cap * sizeof *h->ids);
     }
     const size_t n_bounds = (size_t)h->plan->problem.n_bounds;
     double *x = x_malloc(t->n_x * sizeof *x), *y = x_malloc((spec->n_objectives + n_bounds) * sizeof *y), *excess = y + spec->n_objectives;
     double cost = spec->has_cost && !spec->cost_metric ? duration(t) : NAN;
     memcpy(x, t->x, t->n_x * sizeof *x);
     read_values(spec, t, y, excess, &cost);
+    h->ids[h->n] = t->id;
     h->items[h->n++] = (struct observation){.number = t->number, .state = observed(t->state), .x = x, .y = y, .y_se = t->objective_se,
                                             .excess = n_bounds ? excess : NULL, .cost = cost};
     if (h->plan->algorithm->continues)
@@ -88,13 +90,39 @@ void history_release(struct history *h)
     for (size_t i = 0; i < h->n; i++) {
         x_free(h->items[i].x);
         x_free(h->items[i].y);
+        x_free(h->items[i].at);
     }
     free(h->items);
+    free(h->ids);
+}
+
+/* What a trial had reported at the steps that the algorithm asks for. Who has not come to one has come to none beyond. */
+static enum err load_at(const struct history *h, struct db *db, size_t which, const int64_t *steps, size_t n, struct error *error)
+{
+    const struct objective *first = &h->plan->spec->objectives[0];
+    double *at = x_malloc(n * sizeof *at);
+    enum err err = OK;
+    bool found = true;
+    h->items[which].at = at;
+    for (size_t i = 0; i < n && !err; i++) {
+        at[i] = NAN;
+        if (found)
+            err = measurement_at(db, h->ids[which], first->metric, steps[i], &at[i], &found, error);
+        if (found)
+            at[i] = isnan(at[i]) ? INFINITY : objective_rank(first, at[i]); /* it came there, and had diverged */
+    }
+    return err;
 }
 
 enum err history_load(struct history *h, struct db *db, int64_t experiment, struct error *error)
 {
-    return trial_history(db, experiment, add_observation, h, error);
+    enum err err = trial_history(db, experiment, add_observation, h, error);
+    const struct algorithm *a = h->plan->algorithm;
+    int64_t steps[MAX_FIDELITIES];
+    const size_t n = a->fidelities ? a->fidelities(&h->plan->spec->algorithm_settings, steps) : 0;
+    for (size_t i = 0; i < h->n && n && !err; i++)
+        err = load_at(h, db, i, steps, n, error);
+    return err;
 }
 
 /* --- for analysis */

@@ -188,7 +188,8 @@ enum err schedule_deadlines(struct core *c, struct error *error); /* what has be
 /* --- history.c: any thread */
 struct history {
     const struct plan *plan;
-    struct observation *items; /* by number; owned, with their x and y */
+    struct observation *items; /* by number; owned, with what they point to */
+    int64_t *ids;              /* of their trials */
     size_t n, cap;
 };
 enum err history_load(struct history *h, struct db *db, int64_t experiment, struct error *error);

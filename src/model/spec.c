@@ -48,6 +48,7 @@ struct file {
     const struct catalog *catalog;
     struct problems *problems;
     struct spec *spec;
+    const struct catalog_entry *algorithm; /* NULL = told as wrong */
     bool ends; /* something ends the experiment: the algorithm, a number of trials, a time */
 };
 
@@ -231,6 +232,7 @@ static void read_algorithm(struct file *f)
     struct spec *s = f->spec;
     const struct catalog_entry *entry = read_named(f, "algorithm", f->catalog->algorithms, "auto", &s->algorithm_settings);
     s->algorithm = x_strdup(entry ? entry->name : "");
+    f->algorithm = entry;
     f->ends |= entry && entry->finite;
     for (size_t i = 0; entry && entry->finite && s->space && i < s->space->n; i++) {
         const struct param *p = &s->space->params[i];
@@ -241,8 +243,30 @@ static void read_algorithm(struct file *f)
     }
 }
 
+/* The rule that the algorithm goes with, with the algorithm's settings. */
+static void take_stopping(struct file *f, const struct catalog_entry *rule)
+{
+    const struct settings *from = &f->spec->algorithm_settings;
+    json_t *all = settings_json(from), *taken = json_object();
+    for (const struct setting *t = rule->settings; t && t->name; t++)
+        if (json_object_get(all, t->name))
+            (void)json_object_set(taken, t->name, json_object_get(all, t->name));
+    settings_read(&f->spec->stopping_settings, rule->settings, taken, "/algorithm/settings", f->problems);
+    json_decref(all);
+    json_decref(taken);
+    f->spec->stopping = x_strdup(rule->name);
+    put(f, "stopping", json_pack("{s:s, s:o}", "name", rule->name, "settings", settings_json(&f->spec->stopping_settings)));
+}
+
 static void read_stopping(struct file *f)
 {
+    const struct catalog_entry *rule = f->algorithm && f->algorithm->stopping && !reader_find(&f->top, "stopping")
+                                           ? entry_find(f->catalog->stoppers, f->algorithm->stopping)
+                                           : NULL;
+    if (rule && rule->name) {
+        take_stopping(f, rule);
+        return;
+    }
     const struct catalog_entry *entry = read_named(f, "stopping", f->catalog->stoppers, "none", &f->spec->stopping_settings);
     f->spec->stopping = x_strdup(entry ? entry->name : "none");
 }

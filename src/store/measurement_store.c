@@ -212,3 +212,25 @@ enum err measurement_metrics(struct db *db, int64_t trial_id, int64_t attempt, b
     enum err err = db_use(db, SQL_MEASUREMENT_VALUES, &st, error, "ii", trial_id, attempt);
     return err ? err : summarise(db, st, &summing, error);
 }
+
+struct value_at {
+    double *value;
+    bool *found;
+};
+
+static bool take_at(void *arg, sqlite3_stmt *row)
+{
+    struct value_at *at = arg;
+    *at->value = column_real(row, 0);
+    *at->found = true;
+    return false;
+}
+
+enum err measurement_at(struct db *db, int64_t trial_id, const char *metric, int64_t step, double *value, bool *found, struct error *error)
+{
+    struct value_at at = {value, found};
+    sqlite3_stmt *st;
+    *found = false;
+    enum err err = db_use(db, SQL_MEASUREMENT_AT, &st, error, "iti", trial_id, metric, step);
+    return err ? err : db_each(db, st, take_at, &at, error);
+}

@@ -76,7 +76,7 @@ enum err trial_update(struct db *db, const struct trial *t, struct error *error)
 enum err trial_delete(struct db *db, int64_t id, struct error *error);
 enum err trial_get(struct db *db, int64_t experiment_id, int64_t number, struct trial **out, struct error *error); /* ERR_NOT_FOUND "TRIAL_NOT_FOUND" */
 enum err trial_live(struct db *db, int64_t experiment_id, trial_row_fn *row, void *arg, struct error *error); /* not in a final state, by number; uses a partial index, so it costs what it gives */
-enum err trial_history(struct db *db, int64_t experiment_id, trial_row_fn *row, void *arg, struct error *error); /* all with an x, by number; fills number, state, x, objective, metrics, objective_se, start_ms, end_ms, origin only */
+enum err trial_history(struct db *db, int64_t experiment_id, trial_row_fn *row, void *arg, struct error *error); /* all with an x, by number; fills id, number, state, x, objective, metrics, objective_se, start_ms, end_ms, origin only */
 enum err trial_leaderboard(struct db *db, int64_t experiment_id, int64_t limit, trial_row_fn *row, void *arg, struct error *error); /* by (rank, number) over a covering order index */
 enum err trial_list(struct db *db, const struct list_query *q, trial_row_fn *row, void *arg, char **next, struct error *error);
 enum err trial_count(struct db *db, const struct list_query *q, int64_t *n, struct error *error); /* without a filter: the sum of the experiment's counts */
@@ -98,6 +98,7 @@ struct measurement_query {
     int64_t max_points; /* 0 = all; else thinned by min/max of equal buckets, first and last kept */
 };
 enum err measurement_list(struct db *db, const struct measurement_query *q, measurement_row_fn *row, void *arg, struct error *error); /* by metric, step */
+enum err measurement_at(struct db *db, int64_t trial_id, const char *metric, int64_t step, double *value, bool *found, struct error *error); /* of the first report at or after `step`, by its newest attempt */
 /* Of one attempt, together with the paused ones before it: it goes on from them. */
 struct measurement_summary { int64_t n, last_step; double last, min, max, mean; }; /* NAN values are left out of min, max, mean; `last` may be NAN */
 enum err measurement_summarise(struct db *db, int64_t trial_id, int64_t attempt, const char *metric, struct measurement_summary *out, struct error *error); /* n = 0: none */

@@ -105,7 +105,8 @@ static bool give(void *arg, sqlite3_stmt *row)
 static bool give_observation(void *arg, sqlite3_stmt *row)
 {
     struct trial_listing *l = arg;
-    struct trial t = {.number = sqlite3_column_int64(row, 0) & UINT32_MAX,
+    struct trial t = {.id = sqlite3_column_int64(row, 0),
+                      .number = sqlite3_column_int64(row, 0) & UINT32_MAX,
                       .state = (enum trial_state)trial_state_parse(column_text(row, 1)),
                       .objective = column_real(row, 3),
                       .rank = (double)NAN,

@@ -8,9 +8,9 @@
 #include "model/yaml.h"
 
 static const struct setting settings[] = {{"start_step", SETTING_INT, 10, 1, 1000, NULL, "a number"}, {"min_trials_required", SETTING_INT, 1, 1, 1000, NULL, "a number"}, {0}};
-static const struct catalog_entry algorithms[] = {{"auto", "", NULL, false}, {"random", "", NULL, false}, {"grid", "", NULL, true}, {"tpe", "", settings, false}, {0}};
-static const struct catalog_entry stoppers[] = {{"median", "", settings, false}, {"hyperband", "", settings, false}, {0}};
-static const struct catalog_entry backends[] = {{"process", "", NULL, false}, {0}};
+static const struct catalog_entry algorithms[] = {{"auto", "", NULL, false, NULL}, {"random", "", NULL, false, NULL}, {"grid", "", NULL, true, NULL}, {"tpe", "", settings, false, NULL}, {0}};
+static const struct catalog_entry stoppers[] = {{"median", "", settings, false, NULL}, {"hyperband", "", settings, false, NULL}, {0}};
+static const struct catalog_entry backends[] = {{"process", "", NULL, false, NULL}, {0}};
 static const struct catalog catalog = {algorithms, stoppers, backends};
 
 static void both_ways(const json_t *document)

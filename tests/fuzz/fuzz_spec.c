@@ -7,9 +7,9 @@
 #include <math.h>
 
 static const struct setting settings[] = {{"start", SETTING_INT, 10, 1, 1000, NULL, "a number"}, {"on", SETTING_BOOL, 1, 0, 1, NULL, "a switch"}, {0}};
-static const struct catalog_entry algorithms[] = {{"auto", "Automatic", NULL, false}, {"random", "Random", NULL, false}, {"grid", "Grid", NULL, true}, {"gp", "GP", settings, false}, {0}};
-static const struct catalog_entry stoppers[] = {{"median", "Median", settings, false}, {0}};
-static const struct catalog_entry backends[] = {{"process", "Processes", NULL, false}, {0}};
+static const struct catalog_entry algorithms[] = {{"auto", "Automatic", NULL, false, NULL}, {"random", "Random", NULL, false, NULL}, {"grid", "Grid", NULL, true, NULL}, {"gp", "GP", settings, false, NULL}, {0}};
+static const struct catalog_entry stoppers[] = {{"median", "Median", settings, false, NULL}, {0}};
+static const struct catalog_entry backends[] = {{"process", "Processes", NULL, false, NULL}, {0}};
 static const struct catalog catalog = {algorithms, stoppers, backends};
 
 static void check_points(const struct space *s, struct problems *problems)

@@ -143,5 +143,37 @@ class Population(Case):
         self.assertEqual([x["pointer"] for x in answer.json["errors"]], ["/trials/replicates"])
 
 
+class Bohb(Case):
+    def test_a_model_learns_from_rungs_and_hyperband_stops(self):
+        e = self.s.create(ask_spec(parameters={"x": {"type": "float", "min": 0, "max": 1}, "y": {"type": "float", "min": 0, "max": 1}},
+                                   algorithm={"name": "bohb", "settings": {"max_resource": 27, "random_fraction": 0}}))
+        rule = e.get().json["spec"]["stopping"]
+        self.assertEqual((rule["name"], rule["settings"]["max_resource"], rule["settings"]["form"]), ("hyperband", 27, "stop"))
+        steps = 0
+        for _ in range(30):
+            t = e.ask()
+            for step in range(1, 28):
+                loss = abs(t["params"]["x"] - 0.3) + abs(t["params"]["y"] - 0.6) + 1 / step
+                steps += 1
+                if self.ok(e.report(t["number"], step, loss))["should_stop"]:
+                    break
+            e.complete(t["number"])
+        trials = e.trials()
+        self.assertLess(steps, 30 * 27 * 0.7)
+        self.assertIn("PRUNED", {t["state"] for t in trials})
+        self.assertEqual(trials[0]["origin"]["how"], "initial design")
+        told = [t["origin"]["note"] for t in trials if t["origin"]["how"].startswith("tpe")]
+        self.assertIn("values at step 1.", told[0])
+        self.assertTrue(any("values at step 27." in note for note in told), told[-1])
+        late = [abs(t["params"]["x"] - 0.3) + abs(t["params"]["y"] - 0.6) for t in trials[20:]]
+        early = [abs(t["params"]["x"] - 0.3) + abs(t["params"]["y"] - 0.6) for t in trials[:6]]
+        self.assertLess(sum(late) / len(late), sum(early) / len(early))
+
+    def test_another_rule_may_be_named(self):
+        e = self.s.create(ask_spec(algorithm="bohb", stopping={"name": "asha", "settings": {"form": "pause", "max_resource": 81}}))
+        self.assertEqual(e.get().json["spec"]["stopping"]["name"], "asha")
+        self.assertEqual(e.ask()["lease"]["budget"], 1)
+
+
 if __name__ == "__main__":
     unittest.main()

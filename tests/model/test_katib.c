@@ -31,10 +31,10 @@ static const struct setting cmaes[] = {{"sigma", SETTING_FLOAT, 0.25, 1e-6, 1, N
 static const struct setting pbt[] = {{"n_population", SETTING_INT, 10, 5, 1000, NULL, ""}, {"truncation_threshold", SETTING_FLOAT, 0.2, 0, 0.5, NULL, ""}, {"resample_probability", SETTING_FLOAT, 0.25, 0, 1, NULL, ""}, {0}};
 static const struct setting median[] = {{"min_trials_required", SETTING_INT, 3, 1, 1000, NULL, ""}, {"start_step", SETTING_INT, 4, 1, 1e9, NULL, ""}, {0}};
 static const struct setting rungs[] = {{"reduction_factor", SETTING_INT, 3, 2, 100, NULL, ""}, {"min_resource", SETTING_INT, 1, 1, 1e12, NULL, ""}, {"max_resource", SETTING_INT, 81, 1, 1e12, NULL, ""}, {0}};
-static const struct catalog_entry algorithms[] = {{"auto", "", NULL, false}, {"random", "", NULL, false}, {"grid", "", NULL, true},   {"sobol", "", NULL, false},
-                                                  {"gp", "", gp, false},     {"tpe", "", tpe, false},     {"cmaes", "", cmaes, false}, {"pbt", "", pbt, false}, {0}};
-static const struct catalog_entry stoppers[] = {{"median", "", median, false}, {"asha", "", rungs, false}, {"hyperband", "", rungs, false}, {0}};
-static const struct catalog_entry backends[] = {{"process", "", NULL, false}, {0}};
+static const struct catalog_entry algorithms[] = {{"auto", "", NULL, false, NULL}, {"random", "", NULL, false, NULL}, {"grid", "", NULL, true, NULL},   {"sobol", "", NULL, false, NULL},
+                                                  {"gp", "", gp, false, NULL},     {"tpe", "", tpe, false, NULL},     {"cmaes", "", cmaes, false, NULL}, {"pbt", "", pbt, false, NULL}, {0}};
+static const struct catalog_entry stoppers[] = {{"median", "", median, false, NULL}, {"asha", "", rungs, false, NULL}, {"hyperband", "", rungs, false, NULL}, {0}};
+static const struct catalog_entry backends[] = {{"process", "", NULL, false, NULL}, {0}};
 static const struct catalog catalog = {algorithms, stoppers, backends};
 
 static char *read_file(const char *path)

@@ -19,9 +19,9 @@
 
 static const struct setting gp_settings[] = {{"start", SETTING_INT, 10, 1, 1000, NULL, "points before the model"}, {0}};
 static const struct setting median_settings[] = {{"grace", SETTING_INT, 4, 0, 1000, NULL, "steps before it may stop"}, {0}};
-static const struct catalog_entry algorithms[] = {{"auto", "Automatic", NULL, false}, {"random", "Random", NULL, false}, {"grid", "Grid", NULL, true}, {"gp", "GP", gp_settings, false}, {0}};
-static const struct catalog_entry stoppers[] = {{"median", "Median", median_settings, false}, {0}};
-static const struct catalog_entry backends[] = {{"process", "Processes", NULL, false}, {0}};
+static const struct catalog_entry algorithms[] = {{"auto", "Automatic", NULL, false, NULL}, {"random", "Random", NULL, false, NULL}, {"grid", "Grid", NULL, true, NULL}, {"gp", "GP", gp_settings, false, NULL}, {0}};
+static const struct catalog_entry stoppers[] = {{"median", "Median", median_settings, false, NULL}, {0}};
+static const struct catalog_entry backends[] = {{"process", "Processes", NULL, false, NULL}, {0}};
 static const struct catalog catalog = {algorithms, stoppers, backends};
 
 static char *read_file(const char *path, size_t *len)
