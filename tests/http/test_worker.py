@@ -47,8 +47,8 @@ class Runs(Case):
     def setUp(self):
         self.dir = tempfile.mkdtemp()
 
-    def experiment(self, trials=3, **more):
-        return self.s.create(ask_spec(trials={"max": trials, **more.pop("trials", {})}, **more))
+    def experiment(self, n=3, **more):
+        return self.s.create(ask_spec(trials={"max": n, **more.pop("trials", {})}, **more))
 
     def worker(self, e, *args, **more):
         w = Worker(self.s, e.name, *args, **more)
@@ -152,6 +152,19 @@ class Runs(Case):
         e = self.experiment(1, stopping={"name": "threshold", "settings": {"upper": 10}})
         self.worker(e, command=["sh", "-c", "for i in $(seq 2000); do echo step=$i loss=99; sleep 0.05; done"]).wait()
         self.assertEqual(e.trial(1)["state"], "PRUNED")
+
+    def test_trials_that_pause_go_on_from_their_checkpoints(self):
+        script = ('f="$HONE_CHECKPOINT_DIR/at"; i=$(cat "$f" 2>/dev/null || echo 0); echo "began at $i"; while [ $i -lt ${HONE_BUDGET:-9} ]; do i=$((i+1)); '
+                  'echo "step=$i loss=$(awk "BEGIN{print $1/$i}")"; done; echo $i > "$f"')
+        e = self.experiment(9, trials={"parallel": 1}, stopping={"name": "asha", "settings": {"form": "pause", "min_resource": 1, "max_resource": 9}})
+        w = self.worker(e, command=["sh", "-c", script, "t", "{lr}"])
+        w.wait()
+        attempts = [e.get(f"/trials/{t['number']}").json["attempts"] for t in e.trials()]
+        again = [n + 1 for n, a in enumerate(attempts) if len(a) > 1]
+        self.assertTrue(again, attempts)
+        steps = [m["step"] for m in e.get(f"/trials/{again[0]}/measurements").json["measurements"]]
+        self.assertEqual(steps, list(range(1, max(steps) + 1)))
+        self.assertGreaterEqual(max(steps), 3)
 
     def test_the_first_signal_waits_for_what_runs(self):
         gate = self.gate()
