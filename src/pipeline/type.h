@@ -28,10 +28,13 @@ struct type;
  * NULL with problems at `pointer`. */
 struct type *type_read(const json_t *declaration, const char *pointer, const char *const *others, struct problems *problems);
 struct type *type_copy(const struct type *t);
+struct type *type_plain(enum type_kind kind);       /* without bounds; not of an enum */
 struct type *type_list_of(const struct type *item); /* what a map step gives: nulls stand where an item failed */
+struct type *type_nullable(struct type *t);         /* null is a value too; gives `t` */
 void type_free(struct type *t);
 
 enum type_kind type_kind(const struct type *t);
+const struct type *type_item(const struct type *t); /* of a list or a map, else NULL */
 bool type_is_artifact(const struct type *t); /* file, dir, table, model; not a list of them */
 char *type_show(const struct type *t);       /* "list of int", "enum adam|sgd"; malloced */
 json_t *type_json(const struct type *t);     /* the normalised declaration; new reference */
@@ -41,6 +44,10 @@ bool type_accepts(const struct type *to, const struct type *from);
 
 /* Checks a value; each wrong place is a problem at its pointer under `pointer` with the expected and the found type. NAN and infinities are refused. */
 bool type_check(const struct type *t, const json_t *value, const char *pointer, struct problems *problems);
+
+/* A value written as text by a step (the file at ${out.x} of an output that is no artifact): JSON, or the text itself for string, datetime, enum,
+ * duration. Unchecked; new reference, NULL when it is not UTF-8. */
+json_t *type_from_text(const struct type *t, const char *text, size_t len);
 
 /* A table's file: its header and each row's fields against the declared columns (the first wrong ones are told with their line). CSV only
  * is read whole; of Parquet the columns of the file's footer. */
