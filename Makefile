@@ -23,10 +23,12 @@ LIBS = $(shell pkg-config --libs $(filter-out libcurl,$(PKGS)) | sed 's/-lgslcbl
 LDFLAGS_ALL = $(SAN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 
 # One archive a folder, so that a test of a folder links it and what stands below it, and nothing else.
-FOLDERS := base net model store collectors backends algorithms core api worker cli
+FOLDERS := base net model pipeline artifacts store collectors backends algorithms core api worker cli
 DIRS_base := src/base
 DIRS_net := src/net
 DIRS_model := src/model
+DIRS_pipeline := src/pipeline
+DIRS_artifacts := src/artifacts
 DIRS_store := src/store
 DIRS_collectors := src/collectors
 DIRS_backends := src/backends
@@ -41,14 +43,16 @@ FILES_cli := src/config.c
 LINK_base := base
 LINK_net := net base
 LINK_model := model base
+LINK_pipeline := pipeline model base
+LINK_artifacts := artifacts base
 LINK_store := store model base
 LINK_collectors := collectors model base
 LINK_backends := backends net model base
 LINK_algorithms := algorithms base
-LINK_core := core store backends collectors algorithms net model base
-LINK_api := api core store backends collectors algorithms net model base
+LINK_core := core store backends collectors algorithms net pipeline artifacts model base
+LINK_api := api core store backends collectors algorithms net pipeline artifacts model base
 LINK_worker := worker backends collectors net model base
-LINK_cli := cli $(LINK_worker)
+LINK_cli := cli pipeline $(LINK_worker)
 
 sources = $(foreach d,$(DIRS_$(1)),$(wildcard $(d)/*.c) $(wildcard $(d)/*.S)) $(FILES_$(1))
 objects = $(patsubst %,$(BUILD)/%.o,$(basename $(call sources,$(1))))

@@ -3,6 +3,7 @@
 #ifndef HONE_BASE_CLOCK_H
 #define HONE_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,5 +12,6 @@ int64_t clock_mono_ms(void); /* for durations and deadlines inside one process *
 
 #define CLOCK_TEXT 25 /* "2026-11-23T16:37:00.123Z" and the NUL */
 void clock_format(int64_t wall_ms, char out[CLOCK_TEXT]); /* RFC 3339, UTC */
+bool clock_parse(const char *text, int64_t *wall_ms);      /* RFC 3339: with Z or an offset; an offset must stand */
 
 #endif

@@ -2,7 +2,7 @@
 /* When a schedule fires: {cron: "0 3 * * 1-5", timezone: Europe/Berlin} or {every: 6h, from: RFC 3339}, with overlap (skip | queue | replace |
  * allow), catchup (none | last | all, at most 10), starting_deadline, params. Five fields and @hourly ..., names of months and days, day of
  * month and day of week as vixie cron has it (either, when both are set). A local time that a change of clocks skips fires at the end of the
- * gap, one that comes twice fires once. */
+ * gap, one that comes twice fires once; a line for every hour (*) goes by the time that passes instead. */
 #ifndef HONE_MODEL_CRON_H
 #define HONE_MODEL_CRON_H
 

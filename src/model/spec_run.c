@@ -97,7 +97,7 @@ static json_t *read_command(const struct reader *r, bool shell, const char *cons
     return json_null();
 }
 
-static bool variable_ok(const char *name)
+bool spec_run_variable_ok(const char *name)
 {
     if (!isalpha((unsigned char)*name) && *name != '_')
         return false;
@@ -117,7 +117,7 @@ static json_t *read_env(const struct reader *run, const char *const *names)
     json_object_foreach((json_t *)(uintptr_t)r.object, name, value)
     {
         char *pointer CLEANUP_FREE = pointer_join(r.pointer, name);
-        if (!variable_ok(name))
+        if (!spec_run_variable_ok(name))
             reader_bad(&r, name, "NAME", NULL, "is no name of a variable: letters, digits and _, not beginning with a digit");
         else if (!strncmp(name, "HONE_", 5))
             reader_bad(&r, name, "NAME", NULL, "is reserved: variables that begin with HONE_ are set by the service");
@@ -149,7 +149,7 @@ static json_t *read_filters(const struct reader *r)
     return filters;
 }
 
-static json_t *read_metrics(const struct reader *run)
+json_t *spec_run_metrics(const struct reader *run)
 {
     const json_t *given = reader_find(run, "metrics");
     bool word = json_is_string(given); /* metrics: stderr */
@@ -250,7 +250,7 @@ json_t *spec_run(const json_t *run, const struct catalog_entry *backends, const 
         template_check(cwd, names, "/run/cwd", problems);
         set(out, "cwd", json_string(cwd));
     }
-    set(out, "metrics", read_metrics(&r));
+    set(out, "metrics", spec_run_metrics(&r));
     set(out, "retries", json_integer(reader_int(&r, "retries", 0, MAX_RETRIES, 0)));
     set(out, "retry_delay", json_real(reader_duration(&r, "retry_delay", 0, MAX_WAIT, DEFAULT_RETRY_DELAY)));
     set(out, "retry_on", read_codes(&r, "retry_on", 1, json_array()));

@@ -329,6 +329,20 @@ void condition_refs(const struct condition *c, const char *pointer, ref_found_fn
             found(arg, &c->nodes[i].ref, pointer);
 }
 
+void condition_rename(struct condition *c, ref_rename_fn *rename, void *arg)
+{
+    const char *why;
+    for (size_t i = 0; i < c->n; i++) {
+        struct node *n = &c->nodes[i];
+        char *name CLEANUP_FREE = n->op == OP_REF || n->op == OP_DEFINED ? rename(arg, &n->ref) : NULL;
+        struct ref renamed;
+        if (!name || !ref_parse(name, strlen(name), &renamed, &why))
+            continue;
+        ref_release(&n->ref);
+        n->ref = renamed;
+    }
+}
+
 /* ---- evaluation ---- */
 
 struct run {

@@ -17,15 +17,16 @@
 #define PIPELINE_MAX_SCALARS 65536 /* bytes of one scalar output */
 #define PIPELINE_MAX_JSON (1 << 20)
 #define PIPELINE_MAX_ITEMS 10000   /* of a map step */
-#define PIPELINE_MAX_NESTING 4     /* sub-pipelines in sub-pipelines */
+#define PIPELINE_MAX_NESTING 8     /* sub-pipelines in sub-pipelines; an if of KFP makes two */
 #define PIPELINE_ID_MAX 63         /* [a-z][a-z0-9_-]* */
+#define PIPELINE_NAME_MAX 127      /* of parameters, inputs and outputs: [A-Za-z_][A-Za-z0-9_-]* */
 
 /* A named value of a pipeline or of a step: a parameter, or an output. */
 struct port {
     char *name;
     struct type *type;
-    json_t *def;   /* of a parameter; NULL = none: it must be given */
-    bool optional; /* of an output: it need not be written */
+    json_t *def;   /* of a parameter; NULL = none: it must be given. Of an input or an output of a run: see pipeline_output */
+    bool optional; /* of an output: it need not be written; of a parameter: it need not be given, and is null then */
 };
 
 enum trigger { TRIGGER_ALL_SUCCESS, TRIGGER_ALL_DONE, TRIGGER_ANY_FAILED, TRIGGER_NONE_FAILED };
@@ -47,7 +48,8 @@ enum cache_scope { CACHE_NONE, CACHE_RUN, CACHE_EXPERIMENT, CACHE_PROJECT };
 
 struct step {
     char *id;
-    json_t *run;        /* normalised: argv list (or {shell: "..."}), texts with references unresolved; NULL: `pipeline` is set */
+    json_t *run;        /* normalised: argv list (or {shell: "..."}), texts with references unresolved (refs_command); NULL: `pipeline` is set */
+    bool kfp;           /* what it leaves at $HONE_OUTPUTS is an executor output of the kfp package (kfp_outputs) */
     json_t *env;        /* object of texts */
     char *cwd;          /* "" = the step's own directory, where its code lies */
     char **code;        /* files and folders, relative to the pipeline file; snapshotted */
@@ -57,7 +59,7 @@ struct step {
     json_t *resources;  /* NULL = none */
     struct pipeline *pipeline; /* a sub-pipeline run in place of a command; its parameters are bound by `inputs` */
     json_t *inputs;     /* object: values or texts with references; also handed to the step in $HONE_INPUTS; never NULL */
-    struct port *inputs_declared; /* types of inputs where declared ({type:, from:}) */
+    struct port *inputs_declared; /* types of inputs where declared ({type:, from:}); `inputs` has what stood in `from` */
     size_t n_inputs_declared;
 
     size_t *needs;      /* indices of the steps that come first, explicit and inferred; rising */
@@ -106,9 +108,15 @@ struct pipeline *pipeline_new(const json_t *document, struct problems *problems)
 struct pipeline *pipeline_parse(const char *text, size_t len, struct problems *problems); /* YAML or JSON */
 void pipeline_free(struct pipeline *p);
 
-/* The steps that an `expand` step wrote (its steps.json), checked in the place of `parent`: ids get "<parent>." before them, references to one
- * another and to what `parent` may refer to. A pipeline of its own whose params are those of `p`; it may not expand again. */
-struct pipeline *pipeline_expand(const struct pipeline *p, size_t parent, const json_t *steps, struct problems *problems);
+/* The steps that an `expand` step wrote (its steps.json: {"steps": {...}, "outputs": {...}}), checked in the place of `parent`: ids get "<parent>."
+ * before them (also in what they refer to), references to one another and to what comes before `parent` or is `parent`. A pipeline of its own whose
+ * params are those of `p`; it may not expand again. Its `outputs` (may be none) are outputs that `parent` declares: their values are those of `parent`
+ * once the steps are done. */
+struct pipeline *pipeline_expand(const struct pipeline *p, size_t parent, const json_t *written, struct problems *problems);
+
+/* An output of a run: `def` is a text with references, or a list of such texts of which the first that is defined counts. Undefined is JSON null where
+ * it is optional, else a problem; so is a wrong type. New reference. */
+json_t *pipeline_output(const struct port *output, const char *pointer, ref_value_fn *lookup, void *arg, struct problems *problems);
 
 /* Checks params for a run and fills defaults in: a new object, or NULL with problems under `pointer`. */
 json_t *pipeline_bind(const struct pipeline *p, const json_t *params, const char *pointer, struct problems *problems);
@@ -120,7 +128,8 @@ void pipeline_version(const struct pipeline *p, const char *code, char out[65]);
 /* What differs between two: array of {"pointer", "from", "to"} in file order; new reference. */
 json_t *pipeline_diff(const struct pipeline *from, const struct pipeline *to);
 
-/* sha256 of canonical JSON. */
+/* Canonical JSON as RFC 8785 has it (sorted members, shortest numbers, 1.0 is 1), malloced; and its sha256. */
+char *json_canonical(const json_t *value);
 void json_sha256(const json_t *value, char out[65]);
 
 /* The cache key of a step: what its result is a function of. `inputs`: resolved (artifacts by their ids), `code`: the artifact id of its code

@@ -207,6 +207,24 @@ void refs_find(const json_t *value, const char *pointer, ref_found_fn *found, vo
     json_decref(walk(&w, value, pointer));
 }
 
+static void count_ref(void *arg, const struct ref *r, const char *pointer)
+{
+    size_t *n = arg;
+    (void)r;
+    (void)pointer;
+    ++*n;
+}
+
+bool refs_any(const json_t *value)
+{
+    struct problems wrong = {0};
+    size_t n = 0;
+    refs_find(value, "", count_ref, &n, &wrong);
+    n += wrong.n;
+    problems_release(&wrong);
+    return n > 0;
+}
+
 /* ---- resolving ---- */
 
 static json_t *lookup_value(struct walk *w, const struct ref *r, const char *pointer)
@@ -259,15 +277,25 @@ static char *resolve_pieces(struct walk *w, const char *text, const char *pointe
     return NULL;
 }
 
-static json_t *resolve_text(struct walk *w, const char *text, const char *pointer)
+bool ref_exact(const char *text, struct ref *out)
 {
     struct piece p;
     if (next_piece(text, &p) && p.kind == REFERENCE && !*p.end) {
-        json_t *value = lookup_value(w, &p.ref, pointer);
-        ref_release(&p.ref);
-        return value;
+        *out = p.ref;
+        return true;
     }
     ref_release(&p.ref);
+    return false;
+}
+
+static json_t *resolve_text(struct walk *w, const char *text, const char *pointer)
+{
+    struct ref ref;
+    if (ref_exact(text, &ref)) {
+        json_t *value = lookup_value(w, &ref, pointer);
+        ref_release(&ref);
+        return value;
+    }
     char *whole CLEANUP_FREE = resolve_pieces(w, text, pointer, false);
     return whole ? json_string(whole) : NULL;
 }

@@ -2,6 +2,7 @@
 #include "pipeline/type.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "model/reader.h"
 #include "model/spec.h"
@@ -532,6 +533,7 @@ static bool check_number(const struct type *t, const json_t *value, const char *
 
 bool type_check(const struct type *t, const json_t *value, const char *pointer, struct problems *problems)
 {
+    int64_t ms;
     if (t->nullable && json_is_null(value))
         return true;
     switch (t->kind) {
@@ -544,7 +546,7 @@ bool type_check(const struct type *t, const json_t *value, const char *pointer, 
     case TYPE_BOOL:
         return json_is_boolean(value) || wrong_type(t, value, pointer, problems);
     case TYPE_DATETIME:
-        return (json_is_string(value) && type_datetime_ok(json_string_value(value))) || wrong_type(t, value, pointer, problems);
+        return (json_is_string(value) && clock_parse(json_string_value(value), &ms)) || wrong_type(t, value, pointer, problems);
     case TYPE_ENUM:
         return check_enum(t, value, pointer, problems);
     case TYPE_LIST:
@@ -567,41 +569,6 @@ bool type_check(const struct type *t, const json_t *value, const char *pointer, 
 }
 
 /* ---- texts ---- */
-
-static bool two_digits(const char *s, int min, int max)
-{
-    int number = isdigit((unsigned char)s[0]) && isdigit((unsigned char)s[1]) ? (s[0] - '0') * 10 + s[1] - '0' : -1;
-    return number >= min && number <= max;
-}
-
-static bool date_ok(const char *s)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (strspn(s, "0123456789") != 4 || s[4] != '-' || !two_digits(s + 5, 1, 12) || s[7] != '-' || !two_digits(s + 8, 1, 31))
-        return false;
-    int year = (int)strtol(s, NULL, 10), month = (s[5] - '0') * 10 + s[6] - '0', day = (s[8] - '0') * 10 + s[9] - '0';
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return day <= days[month - 1] + (month == 2 && leap);
-}
-
-bool type_datetime_ok(const char *s)
-{
-    if (!date_ok(s) || (s[10] != 'T' && s[10] != 't' && s[10] != ' '))
-        return false;
-    s += 11;
-    if (!two_digits(s, 0, 23) || s[2] != ':' || !two_digits(s + 3, 0, 59) || s[5] != ':' || !two_digits(s + 6, 0, 60))
-        return false;
-    s += 8;
-    if (*s == '.') {
-        size_t digits = strspn(s + 1, "0123456789");
-        if (!digits)
-            return false;
-        s += 1 + digits;
-    }
-    if (*s == 'Z' || *s == 'z')
-        return !s[1];
-    return (*s == '+' || *s == '-') && two_digits(s + 1, 0, 23) && s[3] == ':' && two_digits(s + 4, 0, 59) && !s[6];
-}
 
 json_t *type_from_text(const struct type *t, const char *text, size_t len)
 {

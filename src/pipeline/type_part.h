@@ -27,6 +27,4 @@ struct type {
     enum table_format format;
 };
 
-bool type_datetime_ok(const char *text); /* RFC 3339 */
-
 #endif
