@@ -9,13 +9,13 @@ SAN     ?=
 Q       := $(if $(V),,@)
 
 VERSION := 0.1.0
-PKGS    := gsl libmicrohttpd jansson sqlite3 libcurl yaml-0.1 libsodium libpcre2-8
+PKGS    := gsl libmicrohttpd jansson sqlite3 libcurl yaml-0.1 libsodium libpcre2-8 libnghttp2 libprotobuf-c
 
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes \
         -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings \
         -Wimplicit-fallthrough -Wno-format-nonliteral -Werror
 HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
-CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DHONE_VERSION='"$(VERSION)"' -Isrc -Ialgorithms -Iapi -I. \
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DHONE_VERSION='"$(VERSION)"' -Isrc -Ialgorithms -Iapi -I. -I$(BUILD)/generated \
         $(OPT) $(SAN) $(WARN) $(HARDEN) -fno-math-errno -pthread -MMD -MP $(CFLAGS)
 # OpenBLAS gives cblas in place of GSL's own, which is several times slower.
 # libcurl is loaded when it is needed (docs/decisions/0003), so it is not linked.
@@ -23,7 +23,7 @@ LIBS = $(shell pkg-config --libs $(filter-out libcurl,$(PKGS)) | sed 's/-lgslcbl
 LDFLAGS_ALL = $(SAN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 
 # One archive a folder, so that a test of a folder links it and what stands below it, and nothing else.
-FOLDERS := base net model pipeline artifacts store collectors backends algorithms core api worker cli
+FOLDERS := base net model pipeline artifacts store collectors backends algorithms core api grpc worker cli
 DIRS_base := src/base
 DIRS_net := src/net
 DIRS_model := src/model
@@ -34,6 +34,7 @@ DIRS_collectors := src/collectors
 DIRS_backends := src/backends
 DIRS_algorithms := algorithms algorithms/analysis algorithms/gp algorithms/tpe algorithms/cmaes algorithms/stop algorithms/math
 DIRS_core := src/core
+DIRS_grpc := src/grpc
 DIRS_api := api
 DIRS_worker := src/worker
 DIRS_cli := src/cli
@@ -52,10 +53,11 @@ LINK_algorithms := algorithms base
 LINK_core := core store backends collectors algorithms net pipeline artifacts model base
 LINK_api := api core store backends collectors algorithms net pipeline artifacts model base
 LINK_worker := worker backends collectors net model base
+LINK_grpc := grpc $(LINK_core)
 LINK_cli := cli pipeline $(LINK_worker)
 
 sources = $(foreach d,$(DIRS_$(1)),$(wildcard $(d)/*.c) $(wildcard $(d)/*.S)) $(FILES_$(1))
-objects = $(patsubst %,$(BUILD)/%.o,$(basename $(call sources,$(1))))
+objects = $(patsubst %,$(BUILD)/%.o,$(basename $(call sources,$(1)))) $(GENERATED_$(1))
 archive = $(BUILD)/lib/$(1).a
 
 .PHONY: all demo test unit e2e layers check asan tsan fuzz fuzz-replay bench install uninstall clean help
@@ -91,6 +93,15 @@ $(BUILD)/hone-run: src/hone_run/main.c src/hone_run/sys.h
 
 $(BUILD)/src/backends/process_run.o: $(BUILD)/hone-run
 
+# Messages of gRPC: what protoc-c makes is not held to our warnings.
+GENERATED_grpc := $(patsubst src/grpc/%.proto,$(BUILD)/generated/%.pb-c.o,$(wildcard src/grpc/*.proto))
+$(BUILD)/generated/%.pb-c.c: src/grpc/%.proto
+	@mkdir -p $(@D)
+	$(Q)protoc-c --c_out=$(@D) -I src/grpc $<
+$(BUILD)/generated/%.pb-c.o: $(BUILD)/generated/%.pb-c.c
+	$(Q)$(CC) $(CFLAGS_ALL) -w -c $< -o $@
+$(patsubst %,$(BUILD)/%.o,$(basename $(call sources,grpc)) tests/fuzz/fuzz_grpc): $(GENERATED_grpc)
+
 $(BUILD)/src/store/schema.o: $(wildcard src/store/schema/*.sql)
 
 $(BUILD)/api/assets.o: $(wildcard api/web/*.*) api/openapi.yaml docs/reference/errors.md
@@ -109,8 +120,8 @@ endef
 $(foreach f,$(FOLDERS),$(eval $(call folder,$(f))))
 
 MAIN_OBJ := $(patsubst src/%.c,$(BUILD)/src/%.o,$(wildcard src/*.c))
-$(BUILD)/hone: $(MAIN_OBJ) $(foreach l,cli worker $(LINK_api),$(call archive,$(l)))
-	$(Q)echo "  LD $@" && $(CC) $(LDFLAGS_ALL) $(MAIN_OBJ) $(foreach l,cli worker $(LINK_api),$(call archive,$(l))) -o $@ $(LIBS)
+$(BUILD)/hone: $(MAIN_OBJ) $(foreach l,cli worker grpc $(LINK_api),$(call archive,$(l)))
+	$(Q)echo "  LD $@" && $(CC) $(LDFLAGS_ALL) $(MAIN_OBJ) $(foreach l,cli worker grpc $(LINK_api),$(call archive,$(l))) -o $@ $(LIBS)
 
 UNIT_TESTS := $(foreach f,$(FOLDERS),$(TESTS_$(f)))
 
@@ -149,7 +160,7 @@ tsan:
 # --- fuzzing: each tests/fuzz/fuzz_x.c; `fuzz` with clang's libFuzzer, `fuzz-replay` runs the kept inputs with any compiler
 SECONDS ?= 60
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_LIBS = $(foreach l,collectors model base,$(call archive,$(l)))
+FUZZ_LIBS = $(foreach l,grpc collectors model base,$(call archive,$(l)))
 
 $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZERS)): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(FUZZ_LIBS)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)
@@ -159,7 +170,7 @@ fuzz-replay: $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZERS))
 fuzz:
 	@.ci/install fuzz
 	@$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)-fuzz OPT="-O1 -g" SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
-	    $(foreach l,collectors model base,$(BUILD)-fuzz/lib/$(l).a) $(patsubst %,$(BUILD)-fuzz/tests/fuzz/%.o,$(FUZZERS))
+	    $(foreach l,grpc collectors model base,$(BUILD)-fuzz/lib/$(l).a) $(patsubst %,$(BUILD)-fuzz/tests/fuzz/%.o,$(FUZZERS))
 	@BUILD=$(BUILD)-fuzz SECONDS_EACH=$(SECONDS) LIBS="$(LIBS)" tests/fuzz/run.sh $(FUZZERS)
 
 bench: all

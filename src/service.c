@@ -9,6 +9,7 @@
 #include "cli/files.h"
 #include "cli/process.h"
 #include "core/core.h"
+#include "grpc/suggestion.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct service {
     struct store *store;
     struct core *core;
     struct api *api;
+    struct grpc_server *grpc; /* NULL = none */
     pthread_mutex_t watchers; /* guards `tell`: the core goes on a little longer than the API */
     bool tell;
     char *data, *url, *link, *server_file;
@@ -216,6 +218,8 @@ static enum err start_all(struct service *s, const struct config *c, struct erro
     rc = start_core(s, c, error);
     if (!rc)
         rc = api_run(s->api, s->core, s->store, error);
+    if (!rc && c->grpc_listen[0])
+        rc = grpc_open(c->grpc_listen, katib_methods, &s->grpc, error);
     return rc ? rc : write_server_file(s, c, error);
 }
 
@@ -232,6 +236,8 @@ enum err service_start(const struct config *config, struct service **out, struct
         return rc;
     }
     log_event(LOG_INFO, "service.started", "{s:s, s:s, s:s}", "version", HONE_VERSION, "url", s->url, "data", s->data);
+    if (s->grpc)
+        log_event(LOG_INFO, "grpc.started", "{s:i}", "port", grpc_port(s->grpc));
     *out = s;
     return OK;
 }
@@ -254,6 +260,7 @@ void service_stop(struct service *s)
     (void)pthread_mutex_lock(&s->watchers);
     s->tell = false;
     (void)pthread_mutex_unlock(&s->watchers);
+    grpc_close(s->grpc);
     if (s->api)
         api_stop(s->api);
     if (s->core)

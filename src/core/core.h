@@ -123,6 +123,21 @@ const struct spec *core_view_spec(const struct core_view *v);
 const struct problem *core_view_problem(const struct core_view *v);
 const struct observation *core_view_history(const struct core_view *v, size_t *n);
 
+/* `n` suggestions for an experiment that is kept elsewhere: they follow from what is given, in order of `trials`, and nothing is stored. *out: array of
+ * params. ERR_EXHAUSTED: there are no more points; ERR_INVALID: the algorithm cannot do this space. Any thread. */
+struct outside_trial {
+    const json_t *params;
+    enum trial_state state;
+    double value; /* of the objective, user's sense; NAN = not known */
+};
+struct outside {
+    const struct spec *spec; /* one objective, no outcome constraints */
+    uint64_t seed;
+    const struct outside_trial *trials;
+    size_t n_trials;
+};
+enum err core_ask(const struct outside *o, size_t n, json_t **out, struct error *error);
+
 /* Counters since the start, for /metrics. Any thread. */
 struct core_stats {
     int64_t commands, commits, events, suggestions, suggestion_us, submits, queue_length;

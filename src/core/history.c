@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-static enum observation_state observed(enum trial_state s)
+enum observation_state observation_state(enum trial_state s)
 {
     switch (s) {
     case TRIAL_SUCCEEDED:
@@ -78,7 +78,7 @@ static bool add_observation(void *arg, const struct trial *t)
     memcpy(x, t->x, t->n_x * sizeof *x);
     read_values(spec, t, y, excess, &cost);
     h->ids[h->n] = t->id;
-    h->items[h->n++] = (struct observation){.number = t->number, .state = observed(t->state), .x = x, .y = y, .y_se = t->objective_se,
+    h->items[h->n++] = (struct observation){.number = t->number, .state = observation_state(t->state), .x = x, .y = y, .y_se = t->objective_se,
                                             .excess = n_bounds ? excess : NULL, .cost = cost};
     if (h->plan->algorithm->continues)
         h->items[h->n - 1].lineage = lineage_of(t->origin);

@@ -192,6 +192,7 @@ struct history {
     int64_t *ids;              /* of their trials */
     size_t n, cap;
 };
+enum observation_state observation_state(enum trial_state s);
 enum err history_load(struct history *h, struct db *db, int64_t experiment, struct error *error);
 void history_release(struct history *h);
 struct lineage lineage_of(const char *origin); /* of a trial's; zeros if it has none */
