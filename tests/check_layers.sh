@@ -8,11 +8,7 @@ while IFS=: read -r dir allowed; do
     own=${dir#src/}
     for f in $(find "$dir" -name '*.[ch]' 2>/dev/null); do
         for to in $(sed -n 's/^#include "\([a-z]*\)\/.*/\1/p' "$f" | sort -u); do
-<<<<<<< HEAD
-            case " base net model pipeline artifacts store core backends collectors worker cli " in *" $to "*) ;; *) continue ;; esac
-=======
             case " base net model store core backends collectors pipeline artifacts grpc worker cli " in *" $to "*) ;; *) continue ;; esac
->>>>>>> 81e7673 (wip)
             case " $own $allowed " in *" $to "*) ;; *) echo "$f: must not include $to/ (tests/layers.txt)"; bad=1 ;; esac
         done
     done
@@ -29,11 +25,6 @@ home() { # HEADER FILE-PATTERN...
         [ "$ok" = 1 ] || { echo "$f: <$header belongs in $*"; bad=1; }
     done
 }
-<<<<<<< HEAD
-home pcre2.h 'src/collectors/*' src/pipeline/schema.c; home sqlite3.h 'src/store/*'; home microhttpd.h api/http.c; home curl/ 'src/net/curl_lib.h'
-home gsl/ 'algorithms/*' src/model/space_map.c src/main.c; home sodium.h src/base/token.c src/base/sha256.c; home yaml.h src/model/yaml.c; home csv.h src/pipeline/type_table.c
-=======
 home pcre2.h 'src/collectors/*'; home sqlite3.h 'src/store/*'; home microhttpd.h api/http.c; home curl/ 'src/net/curl_lib.h'
 home gsl/ 'algorithms/*' src/model/space_map.c src/main.c; home sodium.h src/base/token.c; home yaml.h src/model/yaml.c; home nghttp2/ src/grpc/server.c
->>>>>>> 81e7673 (wip)
 exit $bad
