@@ -103,6 +103,7 @@ static void release(struct api *a)
     for (char **h = a->hosts; h && *h; h++)
         free(*h);
     free(a->hosts);
+    free(a->page_policy);
     free(a->url);
     free(a->openapi);
     pthread_mutex_destroy(&a->openapi_mutex);
@@ -141,6 +142,7 @@ enum err api_open(const struct api_config *config, struct api **out, struct erro
     a->watch = watch_new(http_wake);
     copy_config(a, config);
     copy_hosts(a, config->hosts, &address);
+    a->page_policy = page_policy(config->frames);
     int port = 0;
     if (!a->watch)
         err = err_set(error, ERR_UNAVAILABLE, NULL, "cannot start the timer thread");

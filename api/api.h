@@ -16,6 +16,7 @@ struct api_config {
     const char *token_hash;  /* token_hash() of the owner's token */
     const char *secret;      /* of trial tokens (base/token.h) */
     const char *link_token;  /* one-time token of the printed dashboard link, "" = none */
+    const char *const *frames;      /* origins whose pages may show the dashboard, NULL-ended */
     const char *tls_cert, *tls_key; /* PEM files' content, NULL = plain */
     const char *const *hosts;       /* further Host names to accept, NULL-ended; loopback names and the bound address always are */
     const char *assets_dir;  /* dashboard files from disk, NULL = the built-in ones */

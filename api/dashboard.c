@@ -22,6 +22,15 @@ static const struct file {
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "          \
     "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 
+char *page_policy(const char *const *frames)
+{
+    struct buf b = BUF_INIT;
+    buf_adds(&b, POLICY);
+    for (; frames && *frames; frames++)
+        buf_addf(&b, " %s", *frames);
+    return buf_take(&b);
+}
+
 /* The file of ?assets_dir, for work on the dashboard; only names that are built in, so no path leads out of it. */
 static bool read_from_disk(const char *dir, const struct file *file, struct buf *out)
 {
@@ -59,7 +68,7 @@ static enum err answer_file(struct request *r, const struct file *file, struct e
         answer_constant(r, 200, file->type, file->data, *file->size);
     }
     answer_header(r, "ETag", "\"%s\"", hash);
-    r->answer.policy = POLICY;
+    r->answer.policy = r->api->page_policy;
     r->answer.cache = "no-cache";
     return OK;
 }

@@ -44,7 +44,7 @@ struct answer {
     size_t len;
     bool constant;
     const char *cache;    /* Cache-Control, constant; NULL = no-store */
-    const char *policy;   /* Content-Security-Policy, constant; NULL = nothing is allowed */
+    const char *policy;   /* Content-Security-Policy, outlives the request; NULL = nothing is allowed */
     struct {
         const char *name; /* constant */
         char *value;      /* malloced */
@@ -101,6 +101,7 @@ struct api {
     struct core *core;
     struct store *store;
     struct api_config config;   /* copies */
+    char *page_policy;          /* Content-Security-Policy of the dashboard's pages */
     char **hosts;               /* accepted Host names, lower case, NULL-ended */
     char *url;
     int listen_fd, socket_fd;   /* -1 = none; the library's once it runs */
@@ -121,6 +122,9 @@ struct api {
 
 /* --- api.c */
 void api_unref(struct api *a);
+
+/* --- dashboard.c */
+char *page_policy(const char *const *frames); /* malloced */
 
 /* --- http.c */
 enum err http_open(struct api *a, struct error *error);

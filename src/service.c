@@ -128,11 +128,21 @@ static struct api_config api_config_of(const struct config *c)
         .socket_path = c->socket[0] ? c->socket : NULL,
         .auth = c->auth,
         .hosts = (const char *const *)c->hosts,
+        .frames = (const char *const *)c->frames,
         .assets_dir = c->assets[0] ? c->assets : NULL,
         .base_path = c->base_path,
         .threads = c->http_threads,
         .max_connections = c->max_connections,
     };
+}
+
+/* They become part of a header. */
+static enum err check_frames(char *const *frames, struct error *error)
+{
+    for (; *frames; frames++)
+        if (!strstr(*frames, "://") || strpbrk(*frames, " \t;,'\"\r\n"))
+            return err_set(error, ERR_USAGE, "SETTING_INVALID", "frames: \"%s\" must be an origin, such as http://localhost:8888", *frames);
+    return OK;
 }
 
 static enum err check_base_path(const char *path, struct error *error)
@@ -202,6 +212,8 @@ static enum err start_all(struct service *s, const struct config *c, struct erro
     CLEANUP_FREE char *key = NULL;
     struct api_config config = api_config_of(c);
     enum err rc = check_base_path(c->base_path, error);
+    if (!rc)
+        rc = check_frames(c->frames, error);
     if (!rc)
         rc = read_tls(c, &cert, &key, error);
     config.tls_cert = cert;

@@ -127,6 +127,21 @@ class Cookie(Case):
         self.assertIn(self.s.get("/link/guess", token=None).status, (401, 403, 404, 410))
 
 
+class Frames(Case):
+    args = ("--frames", "http://localhost:8888,https://notebooks.example")
+
+    def test_only_pages_that_are_named_may_frame_the_dashboard(self):
+        policy = self.s.get("/", token=None).headers["Content-Security-Policy"]
+        self.assertTrue(policy.endswith("frame-ancestors 'self' http://localhost:8888 https://notebooks.example"), policy)
+        self.assertIn("frame-ancestors 'none'", self.s.get("/api/v1/projects").headers["Content-Security-Policy"])
+
+    def test_what_is_no_origin_is_refused(self):
+        for wrong in ("localhost:8888", "http://a; script-src *", "'self'"):
+            with self.assertRaises(Died) as died:
+                service("--frames", wrong)
+            self.assertEqual(died.exception.args[0], 2, wrong)
+
+
 class Hosts(Case):
     args = ("--hosts", "hone.example")
 

@@ -11,4 +11,5 @@ for program in chromedriver chromium; do
         exit 0
     fi
 done
-PYTHONPATH=. exec python3 -B ../http/run.py test_dashboard
+# shellcheck disable=SC2086,SC2068
+PYTHONPATH=. exec python3 -B ../http/run.py ${@:-test_dashboard test_frame}

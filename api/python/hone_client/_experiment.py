@@ -305,6 +305,14 @@ class Experiment:
 
         return experiment_html(self)
 
+    def show(self, height: int = 480) -> Any:
+        """The dashboard's page of this experiment, inside the notebook. The service must let the notebook's pages frame it: `hone serve
+        --frames http://localhost:8888`; one that was started from a notebook does. The link in it works once; the browser stays logged in."""
+        from ._html import View
+
+        link = self.client.link().replace("://127.0.0.1:", "://localhost:")  # where the notebook is, so that it is the same site
+        return View(f"{link}#/{self.project}/{self.name}", height)
+
     def watch(self) -> Experiment:
         """One line that follows it to its end."""
         from ._html import progress_line

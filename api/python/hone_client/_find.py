@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import subprocess
+import sys
 import time
 from typing import Any, Dict, List, Optional
 
@@ -80,9 +81,12 @@ def start(data: str, keep: bool = False) -> Endpoint:
     os.makedirs(data, mode=0o700, exist_ok=True)
     log = os.path.join(data, "serve.log")
     command = [program, "serve", "--data", data]
+    env = dict(os.environ)
+    if "ipykernel" in sys.modules:  # pages of this machine, where the notebook is, may show the dashboard (Experiment.show)
+        env.setdefault("HONE_FRAMES", "http://localhost:*,http://127.0.0.1:*")
     for more in ([], ["--listen", "127.0.0.1:0"]):  # the usual port first; nobody asked for it, so another will do
         with open(log, "ab") as out:
-            process = subprocess.Popen(command + more, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+            process = subprocess.Popen(command + more, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=env)
         if not keep:
             if not _started:
                 atexit.register(_stop_started)

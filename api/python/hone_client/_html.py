@@ -72,6 +72,19 @@ def progress_line(e: Experiment) -> str:
     return " · ".join(parts)
 
 
+class View:
+    """The dashboard's page of an experiment, in a frame where HTML is shown."""
+
+    def __init__(self, url: str, height: int) -> None:
+        self.url, self.height = url, height
+
+    def __repr__(self) -> str:
+        return f"<dashboard {self.url}>"
+
+    def _repr_html_(self) -> str:
+        return f'<iframe src="{escape(self.url)}" width="100%" height="{int(self.height)}" style="border:0" title="Hone"></iframe>'
+
+
 def experiment_html(e: Experiment) -> str:
     e.refresh()
     columns = e.columns("number", "objective")
