@@ -2,7 +2,9 @@
 /* The datastore: what steps give and code snapshots, by content. An artifact is a file or a tree of files, named "sha256:<hex>"; the same content
  * is kept once, whatever made it.
  *
- * Objects lie at DIR/objects/ab/<sha256>, read-only; a tree is an object too: its manifest, canonical JSON {"<relative path>": {"sha256", "size", "mode"}}.
+ * Objects lie at DIR/objects/ab/<sha256>, read-only; a tree is an object too: its manifest, canonical JSON {"!hone-tree": 1, "files": {"<relative path>":
+ * {"sha256", "size", "mode"} or {"link": target} or, for an empty folder, {"dir": true}}}. What is found corrupt is moved to DIR/corrupt, so that the same
+ * content can be taken in anew.
  * Every write goes to DIR/tmp, is synced and renamed, so an object is whole or absent whatever is killed when. Calls come from any thread. Rows of the
  * store say which artifacts are used (`artifacts_sweep` is told them); the files here hold no other truth. */
 #ifndef HONE_ARTIFACTS_ARTIFACTS_H
@@ -23,7 +25,7 @@ struct artifacts;
 enum err artifacts_open(const char *dir, struct artifacts **out, struct error *error);
 void artifacts_close(struct artifacts *a);
 
-/* Takes in a file, or a folder with all below it (links that leave it are refused, sockets and devices too). `durable`: fsynced before it returns. */
+/* Takes in a file, or a folder with all below it (links that leave it are refused, sockets and devices too). It is synced when this returns. `size`: of all files; may be NULL. */
 enum err artifacts_put(struct artifacts *a, const char *path, char id[ARTIFACT_ID_MAX], int64_t *size, struct error *error);
 enum err artifacts_put_bytes(struct artifacts *a, const char *data, size_t len, char id[ARTIFACT_ID_MAX], struct error *error);
 
