@@ -74,6 +74,7 @@ help:
 	@echo "make asan       the tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make tsan       the tests under ThreadSanitizer"
 	@echo "make fuzz       every fuzz target for SECONDS=60"
+	@echo "make wheel      the Python client with the server in it, in $(BUILD)/wheel"
 	@echo "make bench      measure, beside the bare limits"
 	@echo "make install    to PREFIX=$(PREFIX), under DESTDIR"
 
@@ -122,6 +123,13 @@ $(foreach f,$(FOLDERS),$(eval $(call folder,$(f))))
 MAIN_OBJ := $(patsubst src/%.c,$(BUILD)/src/%.o,$(wildcard src/*.c))
 $(BUILD)/hone: $(MAIN_OBJ) $(foreach l,cli worker grpc $(LINK_api),$(call archive,$(l)))
 	$(Q)echo "  LD $@" && $(CC) $(LDFLAGS_ALL) $(MAIN_OBJ) $(foreach l,cli worker grpc $(LINK_api),$(call archive,$(l))) -o $@ $(LIBS)
+
+# The Python client with the server in it; the same objects, linked to find their libraries beside the program.
+.PHONY: wheel
+wheel: $(BUILD)/hone
+	@mkdir -p $(BUILD)/wheel
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,-rpath,'$$ORIGIN/lib' -Wl,--disable-new-dtags $(MAIN_OBJ) $(foreach l,cli worker grpc $(LINK_api),$(call archive,$(l))) -o $(BUILD)/wheel/hone $(LIBS)
+	@api/python/wheel.sh $(BUILD)/wheel/hone $(BUILD)/wheel
 
 UNIT_TESTS := $(foreach f,$(FOLDERS),$(TESTS_$(f)))
 

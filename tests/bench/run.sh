@@ -3,6 +3,11 @@
 # `make bench`: what the service costs, beside the bare stand-in and the limits of the machine, in one run.
 # The load generator and the stand-in come from ../shared/bench/service of a developer's checkout.
 cd "$(dirname "$0")/../.." || exit 1
+if [ $# -eq 0 ]; then # with flags some part of the service alone is meant
+    python=${HONE_CLIENTS_VENV:-build/clients-venv}/bin/python
+    [ -x "$python" ] || python=python3
+    "$python" -W ignore tests/bench/python.py --hone "$BUILD/hone" || exit 1
+fi
 shared=${HONE_BENCH_DIR:-../shared/bench/service}
 if [ ! -e "$shared/loadgen.c" ]; then
     echo "skipped: the load generator is not here (HONE_BENCH_DIR names its directory)"
