@@ -8,7 +8,7 @@
 
 #define ROWS_MAX 200000
 #define PAGE 1000
-#define COLUMNS_MAX 600 /* params, metrics and labels that `.*` brings */
+#define COLUMNS_MAX 600 /* also of those that `.*` brings */
 #define DEFAULT_COLS "number,state,objective,params.*"
 
 /* Columns that are members of a trial. */
@@ -37,8 +37,8 @@ static const struct {
 #undef X
 };
 
-enum group { GROUP_PARAMS, GROUP_METRICS, GROUP_LABELS, GROUP_COUNT };
-static const char *const group_names[GROUP_COUNT] = {"params.", "metrics.", "labels."};
+enum group { GROUP_PARAMS, GROUP_METRICS, GROUP_LABELS, GROUP_ORIGIN, GROUP_COUNT };
+static const char *const group_names[GROUP_COUNT] = {"params.", "metrics.", "labels.", "origin."};
 
 struct column {
     char *name;       /* as answered, JSON-escaped inside: "params.lr" */
@@ -115,6 +115,7 @@ static bool add_row(void *arg, const struct trial *row)
     add_group(t, GROUP_PARAMS, row->params);
     add_group(t, GROUP_METRICS, row->metrics);
     add_group(t, GROUP_LABELS, row->labels);
+    add_group(t, GROUP_ORIGIN, row->origin);
     return ++t->n_rows < ROWS_MAX;
 }
 
@@ -163,12 +164,12 @@ static enum err read_cols(struct table *t, const char *cols, struct error *error
     return OK;
 }
 
-static enum err read_rows(struct table *t, struct db *db, int64_t experiment_id, struct error *error)
+static enum err read_rows(struct table *t, struct db *db, int64_t experiment_id, const struct filter *filter, struct error *error)
 {
     char *after = NULL, *next = NULL;
     enum err err;
     do {
-        struct list_query q = {.experiment_id = experiment_id, .order_by = "number", .after = after ? after : "", .limit = PAGE};
+        struct list_query q = {.experiment_id = experiment_id, .filter = filter, .order_by = "number", .after = after ? after : "", .limit = PAGE};
         next = NULL;
         err = trial_list(db, &q, add_row, t, &next, error);
         free(after);
@@ -207,7 +208,9 @@ enum err handle_columns(struct request *r, struct error *error)
     struct experiment *e = NULL;
     struct table *t = X_NEW(struct table);
     struct buf b = BUF_INIT;
-    enum err err = read_cols(t, request_query(r, "cols"), error);
+    struct error why = {0};
+    struct filter *filter = filter_parse(request_query(r, "filter"), &why);
+    enum err err = why.code ? (*error = why, why.code) : read_cols(t, request_query(r, "cols"), error);
     if (!err)
         err = request_db(r, &db, error);
     if (!err)
@@ -216,7 +219,7 @@ enum err handle_columns(struct request *r, struct error *error)
         err = request_experiment(r, db, &e, error);
         bool same = !err && answer_not_modified(r, e->revision);
         if (!err && !same)
-            err = read_rows(t, db, e->id, error);
+            err = read_rows(t, db, e->id, filter, error);
         db_end_read(db);
         if (!err && !same) {
             write(&b, t, e->revision);
@@ -225,6 +228,7 @@ enum err handle_columns(struct request *r, struct error *error)
         }
     }
     experiment_free(e);
+    filter_free(filter);
     table_free(t);
     return err;
 }

@@ -154,6 +154,28 @@ static enum err wait_for(const struct request *r, const struct experiment *e, bo
     return err;
 }
 
+/* The file as YAML, for people. */
+static void answer_yaml(struct request *r, const json_t *document)
+{
+    char *text = yaml_dump(document);
+    struct buf b = BUF_INIT;
+    buf_adds(&b, text);
+    free(text);
+    answer_text(r, 200, "application/yaml", &b);
+}
+
+static void answer_experiment(struct request *r, const struct experiment *e)
+{
+    if (request_accepts(r, "application/yaml")) {
+        json_t *document = experiment_document(e);
+        answer_yaml(r, document);
+        json_decref(document);
+    } else {
+        answer_json(r, 200, experiment_json(e, true));
+    }
+    answer_etag(r, e->revision);
+}
+
 enum err handle_experiment(struct request *r, struct error *error)
 {
     struct db *db;
@@ -170,8 +192,7 @@ enum err handle_experiment(struct request *r, struct error *error)
     if (!err && !now && request_may_wait(r, seconds)) {
         request_wait(r, e->id, r->deadline);
     } else if (!err && !answer_not_modified(r, e->revision)) {
-        answer_json(r, 200, experiment_json(e, true));
-        answer_etag(r, e->revision);
+        answer_experiment(r, e);
     }
     experiment_free(e);
     return err;
@@ -220,6 +241,10 @@ static enum err invalid(struct request *r, struct problems *problems, struct err
 
 static void preview(struct request *r, const struct spec *spec, const struct problems *problems)
 {
+    if (request_accepts(r, "application/yaml")) {
+        answer_yaml(r, spec->document);
+        return;
+    }
     answer_json(r, 200, json_pack("{s:b, s:O, s:o, s:o}", "valid", 1, "spec", spec->document, "warnings",
                                   problems_json(problems->warnings, problems->n_warnings), "samples", core_preview(spec, SAMPLES)));
 }

@@ -89,6 +89,17 @@ class Create(Case):
         body = self.problem(self.s.post(ALL, "name: x\n  objective: [", content_type="application/yaml"), self.s.post(ALL, b"{", content_type="application/json").status)
         self.assertRegex(json.dumps(body), r"line \d")
 
+    def test_file_comes_back_as_yaml_that_means_the_same(self):
+        as_yaml = {"Accept": "application/yaml"}
+        e = self.s.create(ask_spec())
+        answer = e.get(headers=as_yaml)
+        self.assertEqual((answer.status, answer.headers.get_content_type()), (200, "application/yaml"))
+        again = self.ok(self.s.post(ALL + "?validate_only=true", answer.body, content_type="application/yaml"))
+        self.assertEqual(again["spec"], e.get().json["spec"])
+        checked = self.s.post(ALL + "?validate_only=true", ask_spec("unmade"), headers=as_yaml)
+        self.assertEqual((checked.status, "name: unmade" in checked.text), (200, True), checked)
+        self.problem(self.s.post(ALL + "?validate_only=true", ask_spec("unmade", algorithm="magic"), headers=as_yaml), 422)
+
     def test_validate_only_changes_nothing(self):
         before = self.ok(self.s.get(ALL + "?count=true"))["total"]
         good = self.ok(self.s.post(ALL + "?validate_only=true", ask_spec("not-made")))

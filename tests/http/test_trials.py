@@ -423,6 +423,27 @@ class Read(Case):
         self.assertTrue(all(len(c) == 25 for c in got["columns"].values()))
         self.assertEqual(sum(s == "FAILED" for s in got["columns"]["state"]), 5)
 
+    def test_columns_of_some_trials_and_of_where_they_come_from(self):
+        got = self.ok(self.e.get("/columns?cols=number,origin.*&filter=number%3E%3D3%20AND%20number%3C%3D5"))
+        self.assertEqual((got["n"], got["columns"]["number"], got["columns"]["origin.by"]), (3, [3, 4, 5], ["random"] * 3))
+        self.problem(self.e.get("/columns?filter=number%3E"), 400, "FILTER_SYNTAX")
+
+    def test_curves_of_many_trials_are_thinned(self):
+        e = self.s.create(ask_spec())
+        for n in (1, 2, 3):
+            e.ask(f"w{n}")
+            if n < 3:
+                self.ok(e.post(f"/trials/{n}:report", {"measurements": [{"step": i, "metrics": {"loss": 100 if i == 37 else i, "other": 1}} for i in range(200)]}))
+        got = self.ok(e.get("/curves?trials=2,1,3,99&max_points=20"))
+        self.assertEqual((got["metric"], [c["number"] for c in got["curves"]]), ("loss", [2, 1]))
+        for c in got["curves"]:
+            self.assertEqual((len(c["steps"]), c["steps"][0], c["steps"][-1]), (len(c["values"]), 0, 199))
+            self.assertLessEqual(len(c["steps"]), 20)
+            self.assertEqual(c["values"][c["steps"].index(37)], 100)  # a peak is not lost
+        self.assertEqual(set(self.ok(e.get("/curves?trials=1&metric=other"))["curves"][0]["values"]), {1})
+        for wrong in ("", "?trials=", "?trials=a", "?trials=1,,2", "?trials=0", "?trials=-1", "?trials=1;2", "?trials=" + ",".join(["1"] * 501)):
+            self.problem(e.get("/curves" + wrong), 422, "QUERY")
+
     def test_one_trial_with_its_attempts(self):
         t = self.e.trial(1)
         self.assertEqual([(a["number"], a["state"], a["worker"]) for a in t["attempts"]], [(1, "SUCCEEDED", "w")])
