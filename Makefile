@@ -6,6 +6,8 @@ DESTDIR ?=
 BUILD   ?= build
 OPT     ?= -O2 -g
 SAN     ?=
+WITH_DASHBOARD ?= 1
+export WITH_DASHBOARD
 Q       := $(if $(V),,@)
 
 VERSION := 0.1.0
@@ -66,7 +68,7 @@ archive = $(BUILD)/lib/$(1).a
 all: $(BUILD)/hone
 
 help:
-	@echo "make            build $(BUILD)/hone"
+	@echo "make            build $(BUILD)/hone (WITH_DASHBOARD=0: without the dashboard, which needs node and npm)"
 	@echo "make demo       install what is missing, build, tune a real model"
 	@echo "make test       install what is missing, build, run every test"
 	@echo "make check      format, layers, clang-tidy, cppcheck"
@@ -105,7 +107,30 @@ $(patsubst %,$(BUILD)/%.o,$(basename $(call sources,grpc)) tests/fuzz/fuzz_grpc)
 
 $(BUILD)/src/store/schema.o: $(wildcard src/store/schema/*.sql)
 
-$(BUILD)/api/assets.o: $(wildcard api/web/*.*) api/openapi.yaml docs/reference/errors.md
+# The dashboard (api/web) is bundled by esbuild, which npm brings, into $(BUILD)/web; assets.S takes it in from there.
+WEB_PACKAGES := api/web/node_modules/.package-lock.json
+
+$(WEB_PACKAGES): api/web/package.json api/web/package-lock.json
+	@command -v npm > /dev/null || { echo "There is no npm, which builds the dashboard: install nodejs and npm (.ci/install), or make WITH_DASHBOARD=0"; exit 1; }
+	$(Q)echo "  NPM api/web" && cd api/web && npm ci --silent --no-audit --no-fund || { echo "npm cannot get the dashboard's packages; without it: make WITH_DASHBOARD=0"; exit 1; }
+	@touch $@
+
+ifeq ($(WITH_DASHBOARD),0)
+$(BUILD)/web/stamp: api/web/none.html
+	@mkdir -p $(@D) && cp api/web/none.html $(@D)/index.html && cp api/web/favicon.svg $(@D)/ && : > $(@D)/app.js && : > $(@D)/app.css
+	@cd $(@D) && gzip -nkf index.html favicon.svg app.js app.css && touch $(@F)
+else
+$(BUILD)/web/stamp: $(WEB_PACKAGES) $(wildcard api/web/*.mjs api/web/*.html api/web/*.svg api/web/src/*.* api/web/src/*/*.*)
+	@mkdir -p $(@D)
+	$(Q)echo "  WEB $(@D)" && node api/web/build.mjs $(@D) && touch $@
+endif
+# Which of the two it was: the other one is made anew.
+WEB_CHOICE := $(BUILD)/web/with-$(WITH_DASHBOARD)
+$(WEB_CHOICE):
+	@mkdir -p $(@D) && rm -f $(@D)/with-* && touch $@
+$(BUILD)/web/stamp: $(WEB_CHOICE)
+
+$(BUILD)/api/assets.o: $(BUILD)/web/stamp api/openapi.yaml docs/reference/errors.md
 
 define folder
 $$(call archive,$(1)): $$(call objects,$(1))

@@ -5,15 +5,15 @@
 
 #include <stdint.h>
 
-/*       symbol        file in api/web  as answered        type */
+/*       symbol        file          type; each is there as it is and, SYMBOL_gz, gzipped */
 #define ASSETS(X)                                                                                                                   \
     X(index_html, "index.html", "text/html; charset=utf-8")                                                                         \
     X(app_js, "app.js", "text/javascript; charset=utf-8")                                                                           \
-    X(style_css, "style.css", "text/css; charset=utf-8")                                                                            \
+    X(app_css, "app.css", "text/css; charset=utf-8")                                                                                \
     X(favicon_svg, "favicon.svg", "image/svg+xml")
 
-#define X(symbol, name, type) extern const char asset_##symbol[];                                                                                             \
-    extern const uint64_t asset_##symbol##_size;
+#define X(symbol, name, type) extern const char asset_##symbol[], asset_##symbol##_gz[];                                            \
+    extern const uint64_t asset_##symbol##_size, asset_##symbol##_gz_size;
 ASSETS(X)
 #undef X
 

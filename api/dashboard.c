@@ -9,11 +9,16 @@
 
 #define FILE_MAX ((size_t)8 << 20)
 
-static const struct file {
-    const char *name, *type, *data;
+struct bytes {
+    const char *data;
     const uint64_t *size;
+};
+
+static const struct file {
+    const char *name, *type;
+    struct bytes plain, gzip;
 } files[] = {
-#define X(symbol, name, type) {name, type, asset_##symbol, &asset_##symbol##_size},
+#define X(symbol, name, type) {name, type, {asset_##symbol, &asset_##symbol##_size}, {asset_##symbol##_gz, &asset_##symbol##_gz_size}},
     ASSETS(X)
 #undef X
 };
@@ -47,29 +52,50 @@ static bool read_from_disk(const char *dir, const struct file *file, struct buf 
     return !out->overflow;
 }
 
-static enum err answer_file(struct request *r, const struct file *file, struct error *error)
+static void hash_of(const char *data, size_t len, char hash[HASH_TEXT])
+{
+    token_hash(data, len, hash);
+    hash[16] = '\0';
+}
+
+static enum err answer_from_disk(struct request *r, const struct file *file, char hash[HASH_TEXT], struct error *error)
 {
     struct buf disk = BUF_INIT;
-    const char *dir = r->api->config.assets_dir;
-    if (dir && !read_from_disk(dir, file, &disk)) {
+    if (!read_from_disk(r->api->config.assets_dir, file, &disk)) {
         buf_release(&disk);
         return err_set(error, ERR_NOT_FOUND, "NO_SUCH_FILE", "%s cannot be read from the directory of --assets", file->name);
     }
+    hash_of(disk.data, disk.len, hash);
+    answer_text(r, 200, file->type, &disk);
+    return OK;
+}
+
+static void answer_built_in(struct request *r, const struct file *file, char hash[HASH_TEXT])
+{
+    bool gzip = r->header[HEADER_ACCEPT_ENCODING] && strstr(r->header[HEADER_ACCEPT_ENCODING], "gzip");
+    const struct bytes *bytes = gzip ? &file->gzip : &file->plain;
+    hash_of(bytes->data, *bytes->size, hash);
+    answer_constant(r, 200, file->type, bytes->data, *bytes->size);
+    answer_header(r, "Vary", "Accept-Encoding");
+    if (gzip)
+        answer_header(r, "Content-Encoding", "gzip");
+}
+
+/* The page asks for its files with ?v=HASH (build.mjs), so what is under that address never changes. */
+static enum err answer_file(struct request *r, const struct file *file, struct error *error)
+{
     char hash[HASH_TEXT];
-    token_hash(dir ? disk.data : file->data, dir ? disk.len : *file->size, hash);
-    hash[16] = '\0';
+    bool built_in = !r->api->config.assets_dir;
+    if (built_in)
+        answer_built_in(r, file, hash);
+    else if (answer_from_disk(r, file, hash, error))
+        return error->code;
     const char *known = r->header[HEADER_IF_NONE_MATCH];
-    if (known && strstr(known, hash)) {
-        buf_release(&disk);
+    if (known && strstr(known, hash))
         answer_empty(r, 304);
-    } else if (dir) {
-        answer_text(r, 200, file->type, &disk);
-    } else {
-        answer_constant(r, 200, file->type, file->data, *file->size);
-    }
     answer_header(r, "ETag", "\"%s\"", hash);
     r->answer.policy = r->api->page_policy;
-    r->answer.cache = "no-cache";
+    r->answer.cache = built_in && request_query(r, "v") ? "private, max-age=31536000, immutable" : "no-cache";
     return OK;
 }
 

@@ -21,7 +21,8 @@
 
 /* The request headers that matter, read in one pass. */
 #define REQUEST_HEADERS(X)                                                                                                          \
-    X(ACCEPT, "Accept") X(AUTHORIZATION, "Authorization") X(CONTENT_LENGTH, "Content-Length") X(CONTENT_TYPE, "Content-Type")       \
+    X(ACCEPT, "Accept") X(ACCEPT_ENCODING, "Accept-Encoding") X(AUTHORIZATION, "Authorization")                                      \
+    X(CONTENT_LENGTH, "Content-Length") X(CONTENT_TYPE, "Content-Type")                                                             \
     X(COOKIE, "Cookie") X(HOST, "Host") X(HONE, "X-Hone") X(IDEMPOTENCY_KEY, "Idempotency-Key") X(IF_MATCH, "If-Match")             \
     X(IF_NONE_MATCH, "If-None-Match") X(LAST_EVENT_ID, "Last-Event-ID") X(ORIGIN, "Origin") X(REQUEST_ID, "X-Request-Id")
 

@@ -303,6 +303,8 @@ void answer_json(struct request *r, int status, json_t *json)
 
 void answer_constant(struct request *r, int status, const char *type, const void *data, size_t len)
 {
+    if (!r->answer.constant)
+        free(r->answer.body);
     r->answer.status = status;
     r->answer.type = type;
     r->answer.body = (char *)(uintptr_t)data;

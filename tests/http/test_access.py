@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who may do what: tokens of the owner and of trials, the dashboard's cookie, host names, headers of the answers."""
+import gzip
 import json
 import os
 import re
@@ -188,6 +189,15 @@ class Page(Case):
     def test_what_is_not_there_is_not_found(self):
         for path in ("/assets/nope.js", "/assets/../api.c", "/assets/%2e%2e/%2e%2e/etc/passwd", "/nope", "/assets/"):
             self.assertEqual(self.s.get(path, token=None).status, 404, path)
+
+    def test_files_of_the_dashboard_are_packed_and_kept(self):
+        plain, packed = (self.s.get("/assets/app.js?v=1", token=None, headers={"Accept-Encoding": encoding}) for encoding in ("identity", "gzip, br"))
+        self.assertEqual((plain.headers["Content-Encoding"], packed.headers["Content-Encoding"]), (None, "gzip"))
+        self.assertEqual(gzip.decompress(packed.body), plain.body)
+        self.assertIn("immutable", packed.headers["Cache-Control"])
+        page = self.s.get("/", token=None)
+        self.assertEqual(page.headers["Cache-Control"], "no-cache")
+        self.assertEqual(self.s.get("/", token=None, headers={"If-None-Match": page.headers["ETag"]}).status, 304)
 
     def test_answers_are_not_cached(self):
         self.assertIn("no-store", self.s.get("/api/v1/projects").headers["Cache-Control"])

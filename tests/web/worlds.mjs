@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Experiments worth looking at, made through the API alone: for screenshots, tests of views, and measurements.
+
+/** Small and fast pseudo-random numbers: the same pictures every time. */
+export function random(seed) {
+    let a = seed >>> 0;
+    return () => {
+        a = (a + 0x6d2b79f5) >>> 0;
+        let t = Math.imul(a ^ (a >>> 15), 1 | a);
+        t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+        return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    };
+}
+
+/** An image classifier: the accuracy of a configuration, and its curve. */
+export function accuracyOf(p, rnd) {
+    const lr = Math.log10(p.lr), wd = Math.log10(p.weight_decay);
+    const opt = { sgd: 0.012, adam: 0.03, adamw: 0.045 }[p.optimizer] ?? 0;
+    const best = 0.93 + opt - 0.055 * (lr + 2.6) ** 2 - 0.006 * (wd + 4) ** 2 - 0.02 * Math.abs(p.dropout - 0.25) - 0.004 * Math.abs(p.layers - 5) - (p.momentum ? 0.02 * Math.abs(p.momentum - 0.9) : 0);
+    return Math.max(0.1, Math.min(0.992, best + (rnd() - 0.5) * 0.012));
+}
+
+export const visionSpec = (more = {}) => ({
+    name: 'vision', objective: { metric: 'accuracy', direction: 'maximize', goal: 0.999 }, labels: { team: 'vision', data: 'cifar' },
+    parameters: {
+        lr: { type: 'float', min: 1e-5, max: 1, scale: 'log' }, optimizer: { type: 'categorical', values: ['sgd', 'adam', 'adamw'] },
+        batch: { type: 'categorical', values: [32, 64, 128, 256] }, layers: { type: 'int', min: 2, max: 9 }, dropout: { type: 'float', min: 0, max: 0.6 },
+        weight_decay: { type: 'float', min: 1e-7, max: 1e-2, scale: 'log' }, momentum: { type: 'float', min: 0.5, max: 0.99, when: { optimizer: 'sgd' } }, augment: { type: 'bool' },
+    },
+    algorithm: 'tpe', seed: 11, stopping: { name: 'asha', settings: { min_resource: 3, max_resource: 27 } }, trials: { max: 150, parallel: 8 }, ...more,
+});
+
+const STEPS = 27;
+
+/** Runs trials as workers would: reports curves, heeds the stopping rule, lets a few fail. */
+export async function work(experiment, count, { seed = 1, leaveRunning = 0, score = accuracyOf, metric = 'accuracy', extra } = {}) {
+    const rnd = random(seed), running = [];
+    for (let i = 0; i < count; i++) {
+        const [t] = await experiment.ask(1, `gpu-${i % 4}`);
+        if (!t) return;
+        if (rnd() < 0.035) {
+            await experiment.post(`/trials/${t.number}:fail`, { reason: 'EXIT_CODE', message: 'CUDA out of memory: tried to allocate 2.1 GiB' });
+            continue;
+        }
+        const end = score(t.params, rnd), speed = 3 + rnd() * 5;
+        let stopped = false;
+        const last = i >= count - leaveRunning ? 4 + Math.floor(rnd() * 16) : STEPS;
+        for (let step = 1; step <= last && !stopped; step += 1) {
+            const value = end - (end - 0.1) * Math.exp(-step / speed) + (rnd() - 0.5) * 0.008;
+            const answer = await experiment.post(`/trials/${t.number}:report`, { measurements: [{ step, metrics: { [metric]: value, loss: 2.3 * Math.exp(-step / speed) + (1 - end) * 2 } }], progress: step / STEPS });
+            stopped = answer.should_stop;
+        }
+        if (i >= count - leaveRunning) running.push(t.number);
+        else await experiment.post(`/trials/${t.number}:complete`, stopped ? {} : { metrics: extra ? extra(t.params, end, rnd) : {} });
+    }
+}
