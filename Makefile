@@ -21,7 +21,7 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DHONE_VERSION='"$(VERSION)"' -Isrc -Ialgori
         $(OPT) $(SAN) $(WARN) $(HARDEN) -fno-math-errno -pthread -MMD -MP $(CFLAGS)
 # OpenBLAS gives cblas in place of GSL's own, which is several times slower.
 # libcurl is loaded when it is needed (docs/decisions/0003), so it is not linked.
-LIBS = $(shell pkg-config --libs $(filter-out libcurl,$(PKGS)) | sed 's/-lgslcblas/-lopenblas/') -lm -pthread
+LIBS = $(shell pkg-config --libs $(filter-out libcurl,$(PKGS)) | sed 's/-lgslcblas/-lopenblas/') -lcsv -lm -pthread
 LDFLAGS_ALL = $(SAN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 
 # One archive a folder, so that a test of a folder links it and what stands below it, and nothing else.

@@ -416,13 +416,14 @@ static json_t *read_output(struct reading *rd, struct port *out, const json_t *v
     if ((from != NULL) == (reader_find(&r, "first") != NULL))
         problems_add(rd->problems, pointer, "REQUIRED", NULL, "must have either from, a text such as \"${steps.train.outputs.loss}\", or first, a list of such texts");
     out->optional = reader_bool(&r, "optional", false);
-    out->def = json_incref((json_t *)(uintptr_t)(from ? from : first ? first : json_null()));
+    const json_t *def = from ? from : first ? first : json_null();
+    out->def = rd->outer ? refs_rename(def, full_name, rd) : json_incref((json_t *)(uintptr_t)def);
     refs_find(out->def, place, named, &(struct seek){rd, NULL, IN_OUTPUTS}, rd->problems);
     struct problems told = {0};
     if (!out->optional && from)
         refs_find(out->def, place, may_be_missing, rd, &told);
     problems_release(&told);
-    json_t *sources = from ? json_pack("[O]", from) : json_incref(out->def);
+    json_t *sources = from ? json_pack("[O]", out->def) : json_incref(out->def);
     out->type = declared ? declared : sources_type(rd, sources, place);
     for (size_t i = 0; declared && i < json_array_size(sources); i++)
         check_bound(rd, NULL, declared, json_array_get(sources, i), place);
@@ -430,7 +431,7 @@ static json_t *read_output(struct reading *rd, struct port *out, const json_t *v
     json_t *type = declared ? type_json(declared) : NULL, *doc = json_is_object(type) ? type : json_object();
     if (type && doc != type)
         (void)json_object_set_new(doc, "type", type);
-    (void)json_object_set(doc, from ? "from" : "first", out->def);
+    (void)json_object_set(doc, from ? "from" : "first", (json_t *)(uintptr_t)def);
     if (out->optional)
         (void)json_object_set_new(doc, "optional", json_true());
     reader_close(&r);
