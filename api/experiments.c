@@ -154,6 +154,19 @@ static enum err wait_for(const struct request *r, const struct experiment *e, bo
     return err;
 }
 
+static enum err add_outlook(struct db *db, const struct experiment *e, json_t *to, struct error *error)
+{
+    const json_t *spec = json_object_get(to, "spec");
+    const int64_t max = json_integer_value(json_object_get(json_object_get(spec, "trials"), "max"));
+    struct outlook o;
+    enum err err = core_outlook(db, e, max, json_array_size(json_object_get(spec, "objectives")), &o, error);
+    if (err)
+        return err;
+    json_t *improvement = isfinite(o.improvement) ? json_real(o.improvement) : json_null();
+    (void)json_object_set_new(to, "outlook", json_pack("{s:I, s:o}", "trials", (json_int_t)o.trials, "improvement", improvement));
+    return OK;
+}
+
 /* The file as YAML, for people. */
 static void answer_yaml(struct request *r, const json_t *document)
 {
@@ -164,16 +177,23 @@ static void answer_yaml(struct request *r, const json_t *document)
     answer_text(r, 200, "application/yaml", &b);
 }
 
-static void answer_experiment(struct request *r, const struct experiment *e)
+static enum err answer_experiment(struct request *r, struct db *db, const struct experiment *e, struct error *error)
 {
     if (request_accepts(r, "application/yaml")) {
         json_t *document = experiment_document(e);
         answer_yaml(r, document);
         json_decref(document);
     } else {
-        answer_json(r, 200, experiment_json(e, true));
+        json_t *json = experiment_json(e, true);
+        enum err err = add_outlook(db, e, json, error);
+        if (err) {
+            json_decref(json);
+            return err;
+        }
+        answer_json(r, 200, json);
     }
     answer_etag(r, e->revision);
+    return OK;
 }
 
 enum err handle_experiment(struct request *r, struct error *error)
@@ -192,7 +212,7 @@ enum err handle_experiment(struct request *r, struct error *error)
     if (!err && !now && request_may_wait(r, seconds)) {
         request_wait(r, e->id, r->deadline);
     } else if (!err && !answer_not_modified(r, e->revision)) {
-        answer_experiment(r, e);
+        err = answer_experiment(r, db, e, error);
     }
     experiment_free(e);
     return err;

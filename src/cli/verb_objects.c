@@ -172,6 +172,8 @@ static const struct column experiment_lines[] = {
     {"best value", "best.value", false},
     {"best trial", "best.number", false},
     {"progress", "progress", false},
+    {"expected gain", "outlook.improvement", false},
+    {"trials left", "outlook.trials", false},
     {"seed", "seed", false},
     {"labels", "labels", false},
     {"note", "note", false},

@@ -137,6 +137,12 @@ struct outside {
     size_t n_trials;
 };
 enum err core_ask(const struct outside *o, size_t n, json_t **out, struct error *error);
+/* What the trials that are left may still bring; of an experiment without an end, as many again as have succeeded. */
+struct outlook {
+    int64_t trials;     /* that are left */
+    double improvement; /* expected of the best value; NAN = not known: too few trials, or several objectives */
+};
+enum err core_outlook(struct db *db, const struct experiment *e, int64_t max_trials, size_t n_objectives, struct outlook *out, struct error *error); /* max_trials: 0 = no end */
 
 /* Counters since the start, for /metrics. Any thread. */
 struct core_stats {

@@ -2,6 +2,8 @@
 /* The trials of an experiment as algorithms see them, and a view of it for whoever analyses them. */
 #include "core/state.h"
 
+#include "analysis/outlook.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -175,4 +177,35 @@ const struct observation *core_view_history(const struct core_view *v, size_t *n
 {
     *n = v->history.n;
     return v->history.items;
+}
+
+/* --- what is still to come */
+
+struct best_ranks {
+    double rank[OUTLOOK_BEST];
+    size_t n;
+};
+
+static bool take_rank(void *arg, const struct trial *t)
+{
+    struct best_ranks *b = arg;
+    b->rank[b->n++] = t->rank;
+    return b->n < OUTLOOK_BEST;
+}
+
+enum err core_outlook(struct db *db, const struct experiment *e, int64_t max_trials, size_t n_objectives, struct outlook *out, struct error *error)
+{
+    int64_t ended = 0;
+    const int64_t succeeded = e->counts[TRIAL_SUCCEEDED];
+    for (int i = 0; i < TRIAL_STATE_COUNT; i++)
+        ended += trial_state_final((enum trial_state)i) ? e->counts[i] : 0;
+    const int64_t left = max_trials > ended ? max_trials - ended : 0;
+    *out = (struct outlook){.trials = experiment_state_final(e->state) ? 0 : max_trials ? left : succeeded, .improvement = NAN};
+    struct best_ranks best = {0};
+    if (n_objectives > 1 || succeeded < OUTLOOK_LEAST)
+        return OK;
+    enum err err = trial_leaderboard(db, e->id, OUTLOOK_BEST, take_rank, &best, error);
+    if (!err) /* of those that are left, as many succeed as have of those that ended */
+        out->improvement = outlook(best.rank, best.n, succeeded, (int64_t)ceil((double)out->trials * (double)succeeded / (double)(ended > 0 ? ended : 1)));
+    return err;
 }

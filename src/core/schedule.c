@@ -2,6 +2,7 @@
 /* What follows from the present state of an experiment: trials to start, askers to answer, an end to come to. */
 #include "core/state.h"
 
+#include <math.h>
 #include <string.h>
 
 static bool wants_stop(const struct live *l, const char **reason, const char **message)
@@ -18,6 +19,24 @@ static bool wants_stop(const struct live *l, const char **reason, const char **m
         return false;
     }
     return true;
+}
+
+#define CONVERGED_FROM 20 /* trials that succeeded: fewer say too little */
+
+/* limits.min_improvement: no more is expected of the trials that are left. They are not started; those that run come to their end. */
+static enum err end_if_converged(struct core *c, struct live *l, struct error *error)
+{
+    const double least = l->plan->spec->min_improvement;
+    if (isnan(least) || l->row->state != EXPERIMENT_RUNNING || l->row->counts[TRIAL_SUCCEEDED] < CONVERGED_FROM || (l->judged_at && l->judged_at == l->n_ends))
+        return OK;
+    struct outlook o;
+    l->judged_at = l->n_ends;
+    enum err err = core_outlook(c->db, l->row, l->plan->spec->max_trials, 1, &o, error);
+    if (err || !(o.improvement <= least))
+        return err;
+    char *message CLEANUP_FREE = x_asprintf("of the %lld trials that were left an improvement of no more than %.3g was expected; limits.min_improvement is %.3g",
+                                            (long long)o.trials, o.improvement, least);
+    return experiment_end_begin(c, l, "CONVERGED", message, false, error);
 }
 
 static enum experiment_state final_state(const struct live *l)
@@ -347,6 +366,8 @@ enum err schedule(struct core *c, struct live *l, struct error *error)
         }
     }
     enum err err = finish_if_done(c, l, error);
+    if (!err)
+        err = end_if_converged(c, l, error);
     if (!err && l->plan->spec->run && l->row->state == EXPERIMENT_RUNNING)
         err = start_runs(c, l, error);
     if (!err)

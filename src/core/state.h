@@ -76,6 +76,7 @@ struct live {
     bool suggesting;        /* a job is under way */
     bool exhausted;         /* the algorithm has no more points; learnt again after a start */
     bool waiting;           /* it has none until a trial ends; the same */
+    int64_t judged_at;      /* n_ends when limits.min_improvement was last looked at */
     int64_t n_ends;         /* trials that have ended since the start */
     bool goal_reached;
     int64_t suggest_after;  /* mono ms: a failed suggestion is tried again then */

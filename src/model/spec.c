@@ -41,7 +41,7 @@ static const char *const directions[] = {"minimize", "maximize", NULL};
 const char *const strategy_names[] = {"last", "min", "max", "mean", NULL};
 static const char *const named_members[] = {"name", "settings", NULL};
 static const char *const trials_members[] = {"max", "parallel", "max_failed", "retries", "replicates", "lease", NULL};
-static const char *const limits_members[] = {"time", "trial_time", NULL};
+static const char *const limits_members[] = {"time", "trial_time", "min_improvement", NULL};
 
 struct file {
     struct reader top;
@@ -307,11 +307,18 @@ static void read_limits(struct file *f)
     f->ends |= reader_find(&r, "time") != NULL;
     s->time_limit_s = reader_duration(&r, "time", LEAST_LIMIT, MAX_LIMIT, 0);
     s->trial_time_limit_s = reader_duration(&r, "trial_time", LEAST_LIMIT, MAX_LIMIT, 0);
+    s->min_improvement = reader_number(&r, "min_improvement", NAN);
+    if (s->min_improvement < 0)
+        reader_bad(&r, "min_improvement", "RANGE", NULL, "is %g, must be at least 0", s->min_improvement);
+    if (!isnan(s->min_improvement) && s->n_objectives > 1)
+        reader_bad(&r, "min_improvement", "CONFLICT", NULL, "is for one objective; here are %zu", s->n_objectives);
     json_t *out = json_object();
     if (s->time_limit_s > 0)
         set(out, "time", json_real(s->time_limit_s));
     if (s->trial_time_limit_s > 0)
         set(out, "trial_time", json_real(s->trial_time_limit_s));
+    if (!isnan(s->min_improvement))
+        set(out, "min_improvement", json_real(s->min_improvement));
     put(f, "limits", out);
     reader_close(&r);
 }

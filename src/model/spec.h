@@ -52,6 +52,7 @@ struct spec {
     int64_t max_failed;       /* more failed trials than this end the experiment; -1 = no limit */
     int64_t retries;          /* more attempts after a LOST one (default 3); with `run.retries` also after a failed one */
     double time_limit_s;      /* of the experiment; 0 = none */
+    double min_improvement;   /* no more expected of the trials that are left ends the experiment; NAN = no such end */
     double trial_time_limit_s;/* of an attempt; 0 = none */
     double lease_s;           /* default lease of a suggested trial (default 3600) */
     uint64_t seed;            /* given, or drawn by the service at creation and stored */

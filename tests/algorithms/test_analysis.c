@@ -9,6 +9,7 @@
 
 #include "analysis/dependence.h"
 #include "analysis/hypervolume.h"
+#include "analysis/outlook.h"
 #include "analysis/importance.h"
 #include "base/mem.h"
 #include "math/rng.h"
@@ -521,6 +522,78 @@ static void a_front_keeps_what_nothing_dominates(void **state)
     front_release(&f);
 }
 
+/* --- what is still to come */
+
+static int rising(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double draw_value(struct rng *r, int kind)
+{
+    const double u = rng_uniform(r);
+    return kind == 0 ? u : kind == 1 ? u * u : kind == 2 ? sqrt(u) : -log(1 - u);
+}
+
+/* Random trials go on as they did: what is expected on average comes on average. */
+static void as_much_improvement_comes_as_is_expected(void **state)
+{
+    (void)state;
+    enum { N = 60, MORE = 60, ROUNDS = 1500 };
+    for (int kind = 0; kind < 4; kind++) {
+        double expected = 0, came = 0;
+        for (uint64_t round = 0; round < ROUNDS; round++) {
+            struct rng r = rng_new(round, RNG_POINT, (uint64_t)kind);
+            double y[N], best = INFINITY;
+            for (int i = 0; i < N; i++)
+                y[i] = draw_value(&r, kind);
+            qsort(y, N, sizeof *y, rising);
+            for (int i = 0; i < MORE; i++)
+                best = fmin(best, draw_value(&r, kind));
+            expected += outlook(y, N, N, MORE) / ROUNDS;
+            came += fmax(0, y[0] - best) / ROUNDS;
+        }
+        if (!(expected > 0.6 * came && expected < 1.7 * came))
+            fail_msg("kind %d: expected %g, came %g", kind, expected, came);
+    }
+}
+
+static void little_is_expected_of_a_search_that_has_settled(void **state)
+{
+    (void)state;
+    double y[100];
+    for (int i = 0; i < 100; i++)
+        y[i] = i < 40 ? 1e-6 * i : i;
+    assert_true(outlook(y, 64, 100, 100) < 1e-5); /* the best 64 are enough */
+    assert_true(fabs(outlook(y, 100, 100, 100) - outlook(y, 64, 100, 100)) < 1e-9);
+    for (int i = 0; i < 100; i++)
+        y[i] = 1;
+    assert_true(outlook(y, 64, 100, 1000) == 0);
+    assert_true(outlook(y, 64, 100, 0) == 0);
+    assert_true(isnan(outlook(y, 9, 9, 5)));
+    y[0] = -INFINITY;
+    assert_true(isnan(outlook(y, 64, 100, 5)));
+}
+
+static void more_trials_bring_more_and_never_less_than_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 500; seed++) {
+        struct rng r = rng_new(seed, RNG_POINT, 9);
+        double y[64], before = 0;
+        const int n = 10 + (int)(rng_next(&r) % 54);
+        for (int i = 0; i < n; i++)
+            y[i] = rng_uniform(&r) < 0.3 ? (double)(rng_next(&r) % 3) : rng_normal(&r) * 1e3;
+        qsort(y, (size_t)n, sizeof *y, rising);
+        for (int64_t more = 1; more < 1000000; more *= 10) {
+            const double now = outlook(y, (size_t)n, n, more);
+            assert_true(now >= before && isfinite(now));
+            before = now;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +616,9 @@ int main(void)
         cmocka_unit_test(volumes_are_what_counting_says),
         cmocka_unit_test(the_history_ends_at_the_volume_and_never_falls),
         cmocka_unit_test(a_front_keeps_what_nothing_dominates),
+        cmocka_unit_test(as_much_improvement_comes_as_is_expected),
+        cmocka_unit_test(little_is_expected_of_a_search_that_has_settled),
+        cmocka_unit_test(more_trials_bring_more_and_never_less_than_nothing),
     };
     algorithms_setup();
     test_spaces_init();

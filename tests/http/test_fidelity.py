@@ -175,5 +175,47 @@ class Bohb(Case):
         self.assertEqual(e.ask()["lease"]["budget"], 1)
 
 
+class Outlook(Case):
+    def tell(self, e, value):
+        e.complete(e.ask()["number"], loss=value)
+
+    def test_what_is_still_expected_is_always_shown(self):
+        e = self.s.create(ask_spec(trials={"max": 40}))
+        for i in range(9):
+            self.tell(e, 10 - i)
+        self.assertEqual(e.get().json["outlook"], {"trials": 31, "improvement": None})
+        self.tell(e, 0.5)
+        got = e.get().json["outlook"]
+        self.assertEqual(got["trials"], 30)
+        self.assertGreater(got["improvement"], 0.1)
+        self.assertIn("expected gain", self.s.cli("describe", e.name).stdout)
+        for _ in range(10):
+            self.tell(e, 0.5)
+        self.assertLess(e.get().json["outlook"]["improvement"], got["improvement"] / 100)
+        self.assertEqual(e.state(), "RUNNING")  # it is only shown
+
+    def test_an_experiment_ends_when_no_more_is_expected(self):
+        e = self.s.create(ask_spec(trials={"max": 1000, "parallel": 2}, limits={"min_improvement": 1e-3}))
+        running = e.ask(worker="slow")["number"]
+        for i in range(100):
+            if e.state() != "RUNNING":
+                break
+            self.tell(e, 1 / (1 + i) ** 4)
+        self.assertTrue(20 <= i < 60, i)
+        self.assertEqual(e.state(), "STOPPING")  # what runs comes to its end
+        self.ok(e.complete(running, loss=1))
+        got = e.wait()
+        self.assertEqual((got["state"], got["reason"]), ("SUCCEEDED", "CONVERGED"))
+        self.assertIn("min_improvement", got["message"])
+        self.assertEqual(got["outlook"]["trials"], 0)
+
+    def test_wrong_bounds_are_named(self):
+        for more in ({"limits": {"min_improvement": -1}},
+                     {"limits": {"min_improvement": 1}, "objective": None, "objectives": [{"metric": m, "direction": "minimize"} for m in "ab"]}):
+            spec = {k: v for k, v in ask_spec(**more).items() if v is not None}
+            answer = self.s.post("/api/v1/projects/default/experiments", spec)
+            self.assertEqual([x["pointer"] for x in answer.json["errors"]], ["/limits/min_improvement"], answer)
+
+
 if __name__ == "__main__":
     unittest.main()
