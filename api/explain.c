@@ -16,6 +16,10 @@ struct near {
 
 struct search_near {
     const struct trial *to;
+    const struct objective *objective;
+    double best_rank;                /* of the trials that had succeeded before it in number; their best */
+    int64_t best_number;             /* 0 = none */
+    double best_x[SPACE_MAX_PARAMS];
     struct near best[NEAREST]; /* nearest first */
     size_t n;
 };
@@ -39,6 +43,12 @@ static bool consider(void *arg, const struct trial *t)
         return false;
     if (isnan(t->objective) || !t->x)
         return true;
+    const double rank = objective_rank(s->objective, t->objective);
+    if (t->state == TRIAL_SUCCEEDED && t->n_x == s->to->n_x && (!s->best_number || rank < s->best_rank)) {
+        s->best_rank = rank;
+        s->best_number = t->number;
+        memcpy(s->best_x, t->x, t->n_x * sizeof *t->x);
+    }
     struct near one = {t->number, distance(s->to, t), t->objective};
     size_t at = s->n < NEAREST ? s->n++ : NEAREST;
     while (at > 0 && s->best[at - 1].distance > one.distance) {
@@ -95,7 +105,40 @@ static void stopped(struct buf *b, const struct trial *t)
     buf_adds(b, "}");
 }
 
-static void write(struct buf *b, const struct trial *t, const struct search_near *near)
+#define EXPLORED 0.2 /* of a parameter's range, prior or choices: nearer is trying the same */
+
+/* The parameters in which it was far from the best trial before it. */
+static void explored(struct buf *b, const struct space *space, const struct search_near *near)
+{
+    const struct trial *t = near->to;
+    if (!near->best_number || t->n_x != space->n) {
+        buf_adds(b, ",\"explored\":null");
+        return;
+    }
+    json_t *here = space_params(space, t->x), *there = space_params(space, near->best_x);
+    const char *comma = "";
+    buf_addf(b, ",\"explored\":{\"best\":%" PRId64 ",\"params\":[", near->best_number);
+    for (size_t i = 0; i < space->n; i++) {
+        const bool both = !isnan(t->x[i]) && !isnan(near->best_x[i]), none = isnan(t->x[i]) && isnan(near->best_x[i]);
+        const bool unordered = space->params[i].type == PARAM_CATEGORICAL || space->params[i].type == PARAM_BOOL;
+        const double d = both ? fabs(t->x[i] - near->best_x[i]) : none ? 0 : 1;
+        if (unordered ? !(d > 0) : d < EXPLORED)
+            continue;
+        buf_addf(b, "%s{\"name\":", comma);
+        text_string(b, space->params[i].name);
+        buf_adds(b, ",\"from\":");
+        text_json(b, json_object_get(there, space->params[i].name));
+        buf_adds(b, ",\"to\":");
+        text_json(b, json_object_get(here, space->params[i].name));
+        buf_adds(b, "}");
+        comma = ",";
+    }
+    buf_adds(b, "]}");
+    json_decref(here);
+    json_decref(there);
+}
+
+static void write(struct buf *b, const struct trial *t, const struct space *space, const struct search_near *near)
 {
     struct buf sentence = BUF_INIT;
     json_t *origin = json_loads(t->origin, 0, NULL);
@@ -111,6 +154,7 @@ static void write(struct buf *b, const struct trial *t, const struct search_near
         buf_adds(b, "}");
     }
     buf_adds(b, "]");
+    explored(b, space, near);
     stopped(b, t);
     buf_adds(b, "}");
     json_decref(origin);
@@ -127,14 +171,20 @@ enum err handle_explain(struct request *r, struct error *error)
         err = request_trial(r, db, &e, &t, error);
     if (err)
         return err;
-    struct search_near near = {.to = t};
+    struct problems problems = {0};
+    struct spec *spec = spec_parse(e->spec, strlen(e->spec), core_catalog(), &problems);
+    problems_release(&problems);
     struct buf b = BUF_INIT;
-    if (t->x)
+    if (!spec)
+        err = err_set(error, ERR_INTERNAL, NULL, "the stored file of experiment %s cannot be read by this version", e->name);
+    struct search_near near = {.to = t, .objective = spec ? spec->objectives : NULL};
+    if (!err && t->x)
         err = trial_history(db, e->id, consider, &near, error);
     if (!err) {
-        write(&b, t, &near);
+        write(&b, t, spec->space, &near);
         answer_buf(r, 200, &b);
     }
+    spec_free(spec);
     trial_free(t);
     experiment_free(e);
     return err;

@@ -2,6 +2,7 @@
 /* Which parameters matter, and how the objective depends on one: computed anew for each request (15 ms for 1000 trials of 20 parameters),
  * so a client should ask again only when the revision has changed. */
 #include "handlers.h"
+#include "look.h"
 #include "text.h"
 
 #include "analysis/dependence.h"
@@ -14,93 +15,6 @@
 #define PAIRS 5
 #define LEAST_TOP 0.01
 #define TOLD_PAIR 0.01 /* of the variance: weaker ones are no interactions */
-
-/* What both routes need. */
-struct look {
-    struct experiment *e;
-    struct core_view *view;
-    const struct spec *spec;
-    const struct problem *problem;
-    const struct observation *history;
-    size_t n;
-    int objective;
-    struct surrogate *surrogate; /* NULL = too few trials */
-};
-
-static enum err find_objective(const struct request *r, const struct spec *spec, int *out, struct error *error)
-{
-    const char *metric = request_query(r, "metric");
-    *out = 0;
-    if (!metric || !*metric)
-        return OK;
-    for (size_t i = 0; i < spec->n_objectives; i++)
-        if (!strcmp(spec->objectives[i].metric, metric)) {
-            *out = (int)i;
-            return OK;
-        }
-    return err_set(error, ERR_INVALID, "QUERY", "metric must name an objective of the experiment, such as %s, not \"%.40s\"", spec->objectives[0].metric, metric);
-}
-
-/* `same`: the client has this revision already, and is told so. */
-static enum err look_open(struct request *r, struct look *l, bool *same, struct error *error)
-{
-    struct db *db;
-    *l = (struct look){0};
-    *same = false;
-    enum err err = request_db(r, &db, error);
-    if (!err)
-        err = db_begin_read(db, error);
-    if (err)
-        return err;
-    err = request_experiment(r, db, &l->e, error);
-    *same = !err && answer_not_modified(r, l->e->revision);
-    if (!err && !*same)
-        err = core_view_open(db, l->e, &l->view, error);
-    db_end_read(db);
-    if (err || *same)
-        return err;
-    l->spec = core_view_spec(l->view);
-    l->problem = core_view_problem(l->view);
-    l->history = core_view_history(l->view, &l->n);
-    return find_objective(r, l->spec, &l->objective, error);
-}
-
-static void look_learn(struct look *l)
-{
-    l->surrogate = surrogate_new(l->problem, l->history, l->n, l->objective);
-}
-
-static void look_close(struct look *l)
-{
-    if (l->surrogate)
-        surrogate_free(l->surrogate);
-    core_view_close(l->view);
-    experiment_free(l->e);
-}
-
-static size_t finished(const struct look *l)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < l->n; i++)
-        n += l->history[i].state != OBSERVATION_PENDING;
-    return n;
-}
-
-/* The members that both answers begin with; the object stays open. */
-static void begin(struct buf *b, const struct look *l)
-{
-    buf_adds(b, "{\"metric\":");
-    text_string(b, l->spec->objectives[l->objective].metric);
-    buf_addf(b, ",\"n\":%zu,\"method\":\"gp\",\"skill\":", finished(l));
-    text_known(b, l->surrogate ? surrogate_skill(l->surrogate) : NAN);
-}
-
-static void end(struct request *r, struct buf *b, const struct look *l)
-{
-    buf_addf(b, ",\"revision\":%" PRId64 "}", l->e->revision);
-    answer_buf(r, 200, b);
-    answer_etag(r, l->e->revision);
-}
 
 /* --- importances */
 
@@ -194,7 +108,7 @@ enum err handle_importances(struct request *r, struct error *error)
     if (!err && !same) {
         struct buf b = BUF_INIT;
         look_learn(&l);
-        begin(&b, &l);
+        look_begin(&b, &l);
         buf_adds(&b, ",\"top\":");
         text_number(&b, top);
         struct anova *a = l.surrogate ? anova_new(l.surrogate, l.problem, top) : NULL;
@@ -202,7 +116,7 @@ enum err handle_importances(struct request *r, struct error *error)
         write_pairs(&b, &l, a);
         if (a)
             anova_free(a);
-        end(r, &b, &l);
+        look_end(r, &b, &l);
     }
     look_close(&l);
     return err;
@@ -264,11 +178,11 @@ enum err handle_dependence(struct request *r, struct error *error)
     if (!err && !same) {
         struct buf b = BUF_INIT;
         look_learn(&l);
-        begin(&b, &l);
+        look_begin(&b, &l);
         buf_adds(&b, ",\"param\":");
         text_string(&b, l.spec->space->params[dim].name);
         write_curve(&b, &l, dim);
-        end(r, &b, &l);
+        look_end(r, &b, &l);
     }
     look_close(&l);
     return err;

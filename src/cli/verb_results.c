@@ -27,12 +27,36 @@ const struct option_row options_export[] = {
     {0},
 };
 
+const struct option_row options_best[] = {
+    {"expected", 0, OPT_FLAG, NULL, "the trial that a model of all trials expects the best of, which noise misleads less"},
+    {0},
+};
+
 /* ---- best ---- */
 
 static const struct column best_columns[] = {
     {"TRIAL", "number", false}, {"OBJECTIVE", "objective", false}, {"", "metrics.*", false},
     {"", "params.*", false},    {"ENDED", "end_time", true},       {NULL, NULL, false},
 };
+
+static const struct column expected_lines[] = {
+    {"trial", "trial.number", false},         {"expected", "trial.expected", false}, {"deviation", "trial.deviation", false},
+    {"observed", "trial.observed", false}, {"params", "trial.params", false},     {NULL, NULL, false},
+};
+
+static void show_expected(const struct cli *cli, enum output_format format, json_t *reply)
+{
+    (void)cli;
+    if (format == OUT_ENV || format == OUT_ARGS)
+        output_params(format, json_object_get(json_object_get(reply, "trial"), "params"));
+    else
+        output_object(format, expected_lines, "trial.number", reply);
+}
+
+static bool has_best(json_t *reply, bool expected)
+{
+    return expected ? json_is_object(json_object_get(reply, "trial")) : json_array_size(json_object_get(reply, "trials")) > 0;
+}
 
 static void show_best(const struct cli *cli, enum output_format format, json_t *reply)
 {
@@ -54,15 +78,18 @@ enum err verb_best(struct cli *cli, struct error *error)
         rc = client_open(cli, error);
     if (rc)
         return rc;
-    CLEANUP_FREE char *path = object_path(cli, cli->args.words[0], MAY_EXPERIMENT, "/optimal", error);
+    const bool expected = args_has(&cli->args, "expected");
+    CLEANUP_FREE char *path = object_path(cli, cli->args.words[0], MAY_EXPERIMENT, expected ? "/recommendation" : "/optimal", error);
     if (!path)
         return error->code;
     json_t *reply;
     rc = client_get(cli, path, &reply, error);
     if (rc)
         return rc;
-    if (json_array_size(json_object_get(reply, "trials")))
-        show_best(cli, format, reply);
+    if (has_best(reply, expected))
+        (expected ? show_expected : show_best)(cli, format, reply);
+    else if (expected)
+        rc = err_set(error, ERR_NOT_FOUND, "NO_BEST_TRIAL", "too few trials of %s have succeeded to say which is expected to be the best", cli->args.words[0]);
     else
         rc = err_set(error, ERR_NOT_FOUND, "NO_BEST_TRIAL", "no trial of %s has succeeded", cli->args.words[0]);
     json_decref(reply);
@@ -189,6 +216,8 @@ static const struct column explain_lines[] = {
     {"expected", "origin.expected", false},
     {"deviation", "origin.deviation", false},
     {"acquisition", "origin.acquisition", false},
+    {"far in", "explored.params", false},
+    {"from trial", "explored.best", false},
     {"stopped", "stopped.reason", false},
     {"because", "stopped.message", false},
     {NULL, NULL, false},

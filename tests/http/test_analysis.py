@@ -52,6 +52,45 @@ class Analysis(Case):
         e.complete(e.ask()["number"], loss=1)
         self.assertEqual(e.get(path, headers={"If-None-Match": tag}).status, 200)
 
+    def test_the_trial_to_take_is_not_the_luckiest(self):
+        e = self.s.create(ask_spec(parameters={"x": {"type": "int", "min": 0, "max": 20}}, objective={"metric": "score", "direction": "maximize"}))
+        self.assertIsNone(self.ok(e.get("/recommendation"))["trial"])
+        self.assertIn("too few trials", self.s.cli("best", e.name, "--expected").stderr)
+        noise = [0.1, -0.2, 0.15, -0.1, 0.05, -0.15, 0.2]
+        for i in range(42):
+            x = i % 21
+            score = -abs(x - 14) / 10 + noise[i % 7] if i != 24 else 1.0  # at 3, by luck
+            self.ok(e.post("/trials", {"params": {"x": x}, "state": "SUCCEEDED", "metrics": {"score": score}}), 201)
+        got = self.ok(e.get("/recommendation"))
+        self.assertEqual(e.get().json["best"]["value"], 1.0)
+        self.assertLess(abs(got["trial"]["params"]["x"] - 14), 4, got)
+        self.assertTrue(-0.3 < got["trial"]["expected"] < 0.5, got)
+        self.assertEqual(got["trial"]["observed"], e.trial(got["trial"]["number"])["objective"])
+        self.assertIn(f"--x {got['trial']['params']['x']}", self.s.cli("best", e.name, "--expected", "-o", "args").stdout)
+
+    def test_the_front_grows_and_says_where(self):
+        spec = ask_spec(objectives=[{"metric": "loss", "direction": "minimize"}, {"metric": "speed", "direction": "maximize"}])
+        del spec["objective"]
+        e = self.s.create(spec)
+        self.assertEqual((self.ok(e.get("/hypervolume"))["volume"], e.get("/hypervolume").json["points"]), (None, []))
+        for loss, speed in ((3, 1), (2, 2), (2.5, 1.5), (1, 3)):  # the third is dominated, the last dominates all
+            e.complete(e.ask()["number"], loss=loss, speed=speed)
+        got = self.ok(e.get("/hypervolume"))
+        self.assertEqual((got["n"], got["metrics"], got["reference"]), (4, ["loss", "speed"], [3.2, 0.8]))
+        self.assertEqual([p["number"] for p in got["points"]], [1, 2, 4])
+        for p, volume in zip(got["points"], (0.2 * 0.2, 1.2 * 1.2, 2.2 * 2.2)):
+            self.assertAlmostEqual(p["volume"], volume)
+        self.assertEqual(self.s.create(ask_spec()).get("/hypervolume").status, 422)
+
+    def test_why_says_what_was_explored(self):
+        e = self.s.create(ask_spec())
+        for lr, act, loss in ((1e-2, "relu", 1), (1e-4, "relu", 2), (2e-2, "tanh", 3)):
+            self.ok(e.post("/trials", {"params": {"lr": lr, "act": act}, "state": "SUCCEEDED", "metrics": {"loss": loss}}), 201)
+        self.assertIsNone(self.ok(e.get("/trials/1/explain"))["explored"])
+        self.assertEqual(self.ok(e.get("/trials/2/explain"))["explored"], {"best": 1, "params": [{"name": "lr", "from": 1e-2, "to": 1e-4}]})
+        self.assertEqual(self.ok(e.get("/trials/3/explain"))["explored"], {"best": 1, "params": [{"name": "act", "from": "relu", "to": "tanh"}]})
+        self.assertIn("far in", self.s.cli("explain", e.name + "/2").stdout)
+
     def test_few_trials_give_no_importances(self):
         e = self.s.create(ask_spec())
         e.complete(e.ask()["number"], loss=1)

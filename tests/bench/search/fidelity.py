@@ -140,7 +140,11 @@ class Service:
         self.connection = http.client.HTTPConnection("127.0.0.1", port)
 
     def post(self, path, body):
-        self.connection.request("POST", path, json.dumps(body), self.headers)
+        try:
+            self.connection.request("POST", path, json.dumps(body), self.headers)
+        except (OSError, http.client.HTTPException):  # closed by the service while others ran
+            self.connection.close()
+            self.connection.request("POST", path, json.dumps(body), self.headers)
         answer = self.connection.getresponse()
         text = answer.read()
         if answer.status >= 300:
