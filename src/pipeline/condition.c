@@ -338,6 +338,8 @@ void condition_rename(struct condition *c, ref_rename_fn *rename, void *arg)
         struct ref renamed;
         if (!name || !ref_parse(name, strlen(name), &renamed, &why))
             continue;
+        renamed.path = n->ref.path;
+        n->ref.path = NULL;
         ref_release(&n->ref);
         n->ref = renamed;
     }
@@ -367,10 +369,10 @@ static json_t *no_value(struct run *r, const char *fmt, ...)
 
 static json_t *value_of(struct run *r, size_t at);
 
-static json_t *ref_value(struct run *r, const struct node *n)
+static json_t *named_value(struct run *r, const struct node *n)
 {
     char shown[REF_SHOW];
-    json_t *value = r->lookup(r->arg, &n->ref);
+    json_t *value = ref_value(&n->ref, r->lookup, r->arg);
     if (value || n->op == OP_DEFINED) {
         bool defined = value && !json_is_null(value);
         if (n->op == OP_REF)
@@ -459,7 +461,7 @@ static json_t *value_of(struct run *r, size_t at)
     if (n->op == OP_LITERAL)
         return json_incref(n->value);
     if (n->op == OP_REF || n->op == OP_DEFINED)
-        return ref_value(r, n);
+        return named_value(r, n);
     return n->op == OP_NOT || n->op == OP_AND || n->op == OP_OR ? connect(r, n) : compare(r, n);
 }
 

@@ -36,7 +36,7 @@ static bool made_of(const char *text, const char *first, const char *rest, size_
 
 bool id_ok(const char *text)
 {
-    return made_of(text, LOWER, LOWER DIGITS "_-", PIPELINE_ID_MAX);
+    return made_of(text, LOWER, LOWER DIGITS "_-", PIPELINE_ID_MAX) && strcmp(text, "outputs") != 0; /* references tell ids of written steps by it */
 }
 
 bool name_ok(const char *text)

@@ -11,7 +11,7 @@
 enum place { IN_RUN, IN_ENV, IN_INPUTS, IN_WHEN, IN_MAP, IN_OUTPUTS };
 
 #define BIT(kind) (1U << (kind))
-#define ANYWHERE (BIT(REF_PARAM) | BIT(REF_STEP_OUTPUT) | BIT(REF_RUN) | BIT(REF_TRIAL))
+#define ANYWHERE (BIT(REF_PARAM) | BIT(REF_STEP_OUTPUT) | BIT(REF_STEP_STATE) | BIT(REF_RUN) | BIT(REF_TRIAL))
 
 static const struct {
     const char *noun;
@@ -72,6 +72,8 @@ static const char *step_meant(const struct reading *rd, const char *id)
     return did_you_mean(id, ids);
 }
 
+static struct type *named_type(const struct reading *rd, const struct draft *d, const struct ref *r);
+
 static void unknown_step(const struct reading *rd, const char *id, const char *pointer)
 {
     for (size_t i = rd->n_steps; i < rd->n_drafts; i++)
@@ -113,7 +115,7 @@ static void named_step(struct seek *k, const struct ref *r, const char *pointer)
         problems_add(rd->problems, pointer, "CYCLE", NULL, "a step cannot use its own output \"%s\" as an input; the path to write it to is ${out.%s}", r->name, r->name);
         return;
     }
-    if (!port_find(s->outputs, s->n_outputs, r->name) && (s->pipeline || s->run)) {
+    if (r->kind == REF_STEP_OUTPUT && !port_find(s->outputs, s->n_outputs, r->name) && (s->pipeline || s->run)) {
         char *what CLEANUP_FREE = x_asprintf("output of step \"%s\" with the name", s->id);
         unknown_port(rd, what, s->outputs, s->n_outputs, r->name, pointer);
     }
@@ -125,15 +127,19 @@ static void named_step(struct seek *k, const struct ref *r, const char *pointer)
         problems_add(rd->problems, pointer, "CONFLICT", NULL, "refers to step \"%s\", which is not in needs.any: name it there, or use needs as a list", s->id);
 }
 
+static void check_path(struct seek *k, const struct ref *r, const char *pointer);
+
 static void named(void *arg, const struct ref *r, const char *pointer)
 {
     struct seek *k = arg;
     struct reading *rd = k->rd;
     const struct step *s = k->d ? &k->d->step : NULL;
     char shown[REF_SHOW];
+    if (r->path)
+        check_path(k, r, pointer);
     if (!(places[k->place].kinds & BIT(r->kind)))
         problems_add(rd->problems, pointer, "PLACE", NULL, "%s cannot be used in %s", ref_show(r, shown), places[k->place].noun);
-    else if (r->kind == REF_STEP_OUTPUT)
+    else if (r->step)
         named_step(k, r, pointer);
     else if (r->kind == REF_PARAM && !port_find(rd->p->params, rd->p->n_params, r->name))
         unknown_port(rd, "parameter", rd->p->params, rd->p->n_params, r->name, pointer);
@@ -145,6 +151,18 @@ static void named(void *arg, const struct ref *r, const char *pointer)
         problems_add(rd->problems, pointer, "PLACE", NULL, "%s can be used in a step with map only", ref_show(r, shown));
     else if (r->kind == REF_MAP && strcmp(r->name, s->map_as) != 0 && strcmp(r->name, "index") != 0)
         problems_add(rd->problems, pointer, "UNKNOWN_NAME", s->map_as, "there is no map.%s: the item is map.%s, its number map.index", r->name, s->map_as);
+}
+
+/* A member of what has none. */
+static void check_path(struct seek *k, const struct ref *r, const char *pointer)
+{
+    struct type *t = named_type(k->rd, k->d, r);
+    char shown[REF_SHOW];
+    bool has_members = !t || type_item(t) || type_kind(t) == TYPE_JSON || type_kind(t) == TYPE_STRUCT;
+    char *is CLEANUP_FREE = t ? type_show(t) : NULL;
+    if (!has_members)
+        problems_add(k->rd->problems, pointer, "TYPE", NULL, "%s: there are no members in %s", ref_show(r, shown), is);
+    type_free(t);
 }
 
 static void seek(struct reading *rd, struct draft *d, const json_t *value, const char *member, enum place place)
@@ -193,8 +211,8 @@ static struct type *output_type(const struct reading *rd, const struct ref *r)
     return s->map_over ? type_list_of(port->type) : type_copy(port->type);
 }
 
-/* New; NULL where nothing is known (the problem is told elsewhere). */
-static struct type *ref_type(const struct reading *rd, const struct draft *d, const struct ref *r)
+/* Of what a reference names before its path. */
+static struct type *named_type(const struct reading *rd, const struct draft *d, const struct ref *r)
 {
     const struct port *param;
     switch (r->kind) {
@@ -211,12 +229,26 @@ static struct type *ref_type(const struct reading *rd, const struct draft *d, co
         return type_plain(TYPE_INT);
     case REF_TRIAL:
         return type_plain(TYPE_INT);
+    case REF_STEP_STATE:
     case REF_OUT:
     case REF_RUN:
     case REF_SECRET:
         return type_plain(TYPE_STRING);
     }
     return NULL;
+}
+
+/* New; NULL where nothing is known (the problem is told elsewhere). */
+static struct type *ref_type(const struct reading *rd, const struct draft *d, const struct ref *r)
+{
+    struct type *t = named_type(rd, d, r);
+    char *path CLEANUP_FREE = x_strdup(r->path ? r->path : ""), *rest = path;
+    while (t && strtok_r(rest, ".", &rest)) {
+        struct type *inner = type_item(t) ? type_copy(type_item(t)) : type_plain(TYPE_JSON);
+        type_free(t);
+        t = inner;
+    }
+    return t;
 }
 
 static struct type *value_type(const struct reading *rd, const struct draft *d, const json_t *value)
@@ -247,7 +279,7 @@ static void check_bound(struct reading *rd, const struct draft *d, const struct 
     if (!json_is_string(value)) /* references within lists and mappings are checked with their values */
         return;
     struct type *from = value_type(rd, d, value);
-    if (from && !type_accepts(to, from)) {
+    if (from && !type_may_accept(to, from)) {
         char *expected CLEANUP_FREE = type_show(to), *found CLEANUP_FREE = type_show(from);
         problems_add(rd->problems, pointer, "TYPE", NULL, "expected %s, found %s (%.200s)", expected, found, json_string_value(value));
     }
@@ -330,7 +362,9 @@ static char *full_name(void *arg, const struct ref *r)
     struct reading *rd = arg;
     const char *parent = rd->outer->steps[rd->parent].id;
     char *id CLEANUP_FREE = r->step ? x_asprintf("%s.%s", parent, r->step) : NULL;
-    return id && find_draft(rd, id) ? x_asprintf("steps.%s.outputs.%s", id, r->name) : NULL;
+    if (!id || !find_draft(rd, id))
+        return NULL;
+    return r->kind == REF_STEP_STATE ? x_asprintf("steps.%s.state", id) : x_asprintf("steps.%s.outputs.%s", id, r->name);
 }
 
 static void rename_in(struct reading *rd, json_t **value)

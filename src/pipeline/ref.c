@@ -14,73 +14,51 @@
 
 #define OUTPUTS ".outputs."
 
+#define STATE ".state"
+
 static const struct head {
     const char *word;
     enum ref_kind kind;
     const char *const *names; /* that may stand behind it; NULL = any */
+    bool members;             /* and members of its value behind that */
 } heads[] = {
-    {"params.", REF_PARAM, NULL},
-    {"inputs.", REF_INPUT, NULL},
-    {"steps.", REF_STEP_OUTPUT, NULL},
-    {"out.", REF_OUT, NULL},
-    {"map.", REF_MAP, NULL},
-    {"run.", REF_RUN, (const char *const[]){"id", "state", "dir", "outputs", NULL}},
-    {"trial.", REF_TRIAL, (const char *const[]){"number", NULL}},
-    {"secrets.", REF_SECRET, NULL},
+    {"params.", REF_PARAM, NULL, true},
+    {"inputs.", REF_INPUT, NULL, true},
+    {"steps.", REF_STEP_OUTPUT, NULL, true},
+    {"out.", REF_OUT, NULL, false},
+    {"map.", REF_MAP, NULL, true},
+    {"run.", REF_RUN, (const char *const[]){"id", "state", "dir", "outputs", NULL}, false},
+    {"trial.", REF_TRIAL, (const char *const[]){"number", NULL}, false},
+    {"secrets.", REF_SECRET, NULL, false},
 };
 
 void ref_release(struct ref *r)
 {
     free(r->step);
     free(r->name);
+    free(r->path);
     *r = (struct ref){.kind = r->kind};
 }
 
 const char *ref_show(const struct ref *r, char out[REF_SHOW])
 {
+    const char *dot = r->path ? "." : "", *path = r->path ? r->path : "";
+    if (r->kind == REF_STEP_STATE)
+        (void)snprintf(out, REF_SHOW, "steps.%s" STATE, r->step);
     for (size_t i = 0; i < ARRAY_LEN(heads); i++)
         if (heads[i].kind == r->kind)
-            (void)snprintf(out, REF_SHOW, "%s%s%s%s", heads[i].word, r->step ? r->step : "", r->step ? OUTPUTS : "", r->name);
+            (void)snprintf(out, REF_SHOW, "%s%s%s%s%s%s", heads[i].word, r->step ? r->step : "", r->step ? OUTPUTS : "", r->name, dot, path);
     return out;
 }
 
-/* ".outputs." that stands last, for a step that `expand` made has dots in its id. */
-static const char *last_outputs(const char *text, size_t len)
-{
-    for (size_t i = len; i-- > 0;)
-        if (len - i >= strlen(OUTPUTS) && !memcmp(text + i, OUTPUTS, strlen(OUTPUTS)))
-            return text + i;
-    return NULL;
-}
-
-static bool dotted_id(const char *text, size_t len)
+/* Names with single dots between them. */
+static bool dotted(const char *text, size_t len)
 {
     if (!len || text[0] == '.' || text[len - 1] == '.')
         return false;
     for (size_t i = 0; i < len; i++)
-        if (!strchr(REF_NAME_CHARS ".", text[i]) || (text[i] == '.' && text[i + 1] == '.'))
+        if (!text[i] || !strchr(REF_NAME_CHARS ".", text[i]) || (text[i] == '.' && text[i + 1] == '.'))
             return false;
-    return true;
-}
-
-static bool name_ok(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (!text[i] || !strchr(REF_NAME_CHARS, text[i]))
-            return false;
-    return len > 0;
-}
-
-static bool parse_step(const char *text, size_t len, struct ref *out, const char **why)
-{
-    const char *middle = last_outputs(text, len);
-    *why = "an output of a step is written steps.STEP.outputs.NAME";
-    if (!middle || !dotted_id(text, (size_t)(middle - text)))
-        return false;
-    const char *name = middle + strlen(OUTPUTS);
-    if (!name_ok(name, len - (size_t)(name - text)))
-        return false;
-    *out = (struct ref){REF_STEP_OUTPUT, x_strndup(text, (size_t)(middle - text)), x_strndup(name, len - (size_t)(name - text))};
     return true;
 }
 
@@ -92,21 +70,73 @@ static bool listed(const char *const *names, const char *text, size_t len)
     return !names;
 }
 
+/* "name" or "name.member.0" */
+static bool parse_name(const struct head *head, const char *text, size_t len, struct ref *out)
+{
+    const char *dot = len ? memchr(text, '.', len) : NULL;
+    size_t name = dot ? (size_t)(dot - text) : len;
+    if (!dotted(text, len) || (dot && !head->members) || !listed(head->names, text, name))
+        return false;
+    out->name = x_strndup(text, name);
+    out->path = dot ? x_strndup(dot + 1, len - name - 1) : NULL;
+    return true;
+}
+
+/* "train.outputs.loss", "train.state"; a step that `expand` made has dots in its id, but none is called "outputs". */
+static bool parse_step(const struct head *head, const char *text, size_t len, struct ref *out, const char **why)
+{
+    const char *middle = memmem(text, len, OUTPUTS, strlen(OUTPUTS));
+    size_t id = middle ? (size_t)(middle - text) : len > strlen(STATE) ? len - strlen(STATE) : 0;
+    *why = "of a step there are steps.STEP.outputs.NAME and steps.STEP.state";
+    if (!dotted(text, id) || (!middle && memcmp(text + id, STATE, strlen(STATE)) != 0))
+        return false;
+    if (middle && !parse_name(head, middle + strlen(OUTPUTS), len - id - strlen(OUTPUTS), out))
+        return false;
+    if (!middle) {
+        out->kind = REF_STEP_STATE;
+        out->name = x_strdup(STATE + 1);
+    }
+    out->step = x_strndup(text, id);
+    return true;
+}
+
 bool ref_parse(const char *text, size_t len, struct ref *out, const char **why)
 {
-    *why = "a reference is one of params.P, inputs.I, steps.S.outputs.O, out.O, map.NAME, run.id, run.state, run.dir, run.outputs, trial.number, secrets.N";
+    *why = "a reference is one of params.P, inputs.I, steps.S.outputs.O, steps.S.state, out.O, map.NAME, run.id, run.state, run.dir, run.outputs, "
+           "trial.number, secrets.N";
     for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
         size_t head = strlen(heads[i].word);
         if (len <= head || len > REF_SHOW - 20 || memcmp(text, heads[i].word, head) != 0)
             continue;
+        *out = (struct ref){.kind = heads[i].kind};
         if (heads[i].kind == REF_STEP_OUTPUT)
-            return parse_step(text + head, len - head, out, why);
-        if (!name_ok(text + head, len - head) || !listed(heads[i].names, text + head, len - head))
-            return false;
-        *out = (struct ref){heads[i].kind, NULL, x_strndup(text + head, len - head)};
-        return true;
+            return parse_step(&heads[i], text + head, len - head, out, why);
+        return parse_name(&heads[i], text + head, len - head, out);
     }
     return false;
+}
+
+/* ---- values ---- */
+
+static json_t *member(const json_t *value, const char *name)
+{
+    char *end;
+    unsigned long i = strtoul(name, &end, 10);
+    if (json_is_array(value))
+        return end != name && !*end ? json_array_get(value, i) : NULL;
+    return json_object_get(value, name);
+}
+
+json_t *ref_value(const struct ref *r, ref_value_fn *lookup, void *arg)
+{
+    json_t *value = lookup(arg, r);
+    char *path CLEANUP_FREE = x_strdup(value && r->path ? r->path : ""), *rest = path;
+    for (char *name; value && (name = strtok_r(rest, ".", &rest));) {
+        json_t *inner = json_incref(member(value, name));
+        json_decref(value);
+        value = inner;
+    }
+    return value;
 }
 
 /* ---- pieces of a text ---- */
@@ -230,10 +260,11 @@ bool refs_any(const json_t *value)
 static json_t *lookup_value(struct walk *w, const struct ref *r, const char *pointer)
 {
     char shown[REF_SHOW];
-    json_t *value = w->lookup(w->arg, r);
+    json_t *value = ref_value(r, w->lookup, w->arg);
     if (!value)
         problems_add(w->problems, pointer, "UNDEFINED", NULL, "%s is undefined: %s", ref_show(r, shown),
-                     r->kind == REF_STEP_OUTPUT ? "the step was skipped or gave no such output" : "there is no such value here");
+                     r->path                      ? "its value has no such member"
+                     : r->kind == REF_STEP_OUTPUT ? "the step was skipped or gave no such output" : "there is no such value here");
     return value;
 }
 
@@ -352,7 +383,7 @@ static json_t *rename_text(struct walk *w, const char *text, const char *pointer
     for (const char *at = text; next_piece(at, &p); at = p.end) {
         char *name CLEANUP_FREE = p.kind == REFERENCE ? w->rename(w->arg, &p.ref) : NULL;
         if (name)
-            buf_addf(&out, "${%s}", name);
+            buf_addf(&out, "${%s%s%s}", name, p.ref.path ? "." : "", p.ref.path ? p.ref.path : "");
         else
             buf_add(&out, p.start, (size_t)(p.end - p.start));
         ref_release(&p.ref);

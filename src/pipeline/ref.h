@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* References in the texts of a pipeline: "${steps.train.outputs.loss}", with $${ for a literal ${.
  *
- * What may be referred to: params.P; inputs.I (of this step); steps.S.outputs.O; out.O (the path where this step is to leave an output: an artifact,
+ * What may be referred to: params.P; inputs.I (of this step); steps.S.outputs.O; steps.S.state (SUCCEEDED, FAILED, ...); out.O (the path where this step is to leave an output: an artifact,
  * or a file with the text of the value); map.NAME, map.index; run.id, run.state, run.dir, run.outputs (the path in $HONE_OUTPUTS); trial.number;
- * secrets.N (in env only). A text that is exactly one reference keeps the type of what it names; in a longer
+ * secrets.N (in env only). Behind a parameter, an input, an output or the item of a map may stand members of what it is: ${params.model.layers.0}. A text that is exactly one reference keeps the type of what it names; in a longer
  * text a value stands as text: a double as the shortest that reads back, JSON compactly, an artifact as the path where it lies for the step.
  * A reference to a step's output makes the step one that must come first. */
 #ifndef HONE_PIPELINE_REF_H
@@ -14,16 +14,17 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-enum ref_kind { REF_PARAM, REF_INPUT, REF_STEP_OUTPUT, REF_OUT, REF_MAP, REF_RUN, REF_TRIAL, REF_SECRET };
+enum ref_kind { REF_PARAM, REF_INPUT, REF_STEP_OUTPUT, REF_STEP_STATE, REF_OUT, REF_MAP, REF_RUN, REF_TRIAL, REF_SECRET };
 
 struct ref {
     enum ref_kind kind;
-    char *step; /* of REF_STEP_OUTPUT, else NULL */
-    char *name; /* the last part */
+    char *step; /* of REF_STEP_OUTPUT and REF_STEP_STATE, else NULL */
+    char *name; /* what is named there */
+    char *path; /* members of its value: "layers.0", mostly NULL; refs_resolve and conditions go along it, a ref_value_fn need not */
 };
 
 #define REF_MAX_IN_TEXT 16
-#define REF_SHOW 280
+#define REF_SHOW 400
 const char *ref_show(const struct ref *r, char out[REF_SHOW]); /* "steps.train.outputs.loss"; gives `out` */
 
 /* Calls `found` for each reference in each string of `value` (any JSON, walked deep); what does not parse is a problem under `pointer`. */

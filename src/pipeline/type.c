@@ -388,14 +388,16 @@ static bool columns_within(const struct type *to, const struct type *from)
     return true;
 }
 
-static bool same_kind_accepts(const struct type *to, const struct type *from)
+static bool accepts(const struct type *to, const struct type *from, bool loose);
+
+static bool same_kind_accepts(const struct type *to, const struct type *from, bool loose)
 {
     if (to->kind == TYPE_ENUM)
         return values_within(to->values, from->values);
     if (to->item)
-        return type_accepts(to->item, from->item);
+        return accepts(to->item, from->item, loose);
     if (to->kind == TYPE_STRUCT)
-        return !to->schema || (from->schema && schema_equal(to->schema, from->schema));
+        return !to->schema || (from->schema ? schema_equal(to->schema, from->schema) : loose);
     if (to->kind == TYPE_TABLE)
         return to->format == from->format && columns_within(to, from);
     return true;
@@ -410,17 +412,27 @@ static const unsigned fits[TYPE_KINDS] = {
     [TYPE_MODEL] = 1U << TYPE_FILE | 1U << TYPE_DIR,
 };
 
-bool type_accepts(const struct type *to, const struct type *from)
+static bool accepts(const struct type *to, const struct type *from, bool loose)
 {
-    if (to->kind == TYPE_JSON)
+    if (to->kind == TYPE_JSON || (loose && from->kind == TYPE_JSON && !type_is_artifact(to)))
         return true;
     if (to->kind == from->kind)
-        return same_kind_accepts(to, from);
+        return same_kind_accepts(to, from, loose);
     if (to->kind == TYPE_STRUCT)
         return from->kind == TYPE_MAP && !to->schema;
     if (to->kind == TYPE_MAP)
         return from->kind == TYPE_STRUCT && to->item->kind == TYPE_JSON;
     return (fits[to->kind] >> from->kind & 1U) != 0;
+}
+
+bool type_accepts(const struct type *to, const struct type *from)
+{
+    return accepts(to, from, false);
+}
+
+bool type_may_accept(const struct type *to, const struct type *from)
+{
+    return accepts(to, from, true);
 }
 
 /* ---- values ---- */

@@ -42,6 +42,9 @@ json_t *type_json(const struct type *t);     /* the normalised declaration; new 
 /* May every value of `from` stand where `to` is wanted? int goes to double, enum to string, anything to json, list by its items, ... */
 bool type_accepts(const struct type *to, const struct type *from);
 
+/* May any? As above, but json (what nobody declared) may turn out right: then the value is checked when it is there. */
+bool type_may_accept(const struct type *to, const struct type *from);
+
 /* Checks a value; each wrong place is a problem at its pointer under `pointer` with the expected and the found type. NAN and infinities are refused. */
 bool type_check(const struct type *t, const json_t *value, const char *pointer, struct problems *problems);
 

@@ -18,13 +18,15 @@
 static json_t *value_of(void *arg, const struct ref *r)
 {
     char shown[REF_SHOW];
-    return json_incref(json_object_get(arg, ref_show(r, shown)));
+    struct ref whole = *r;
+    whole.path = NULL;
+    return json_incref(json_object_get(arg, ref_show(&whole, shown)));
 }
 
 static json_t *values(void)
 {
     return json_of("{\"params.lr\": 0.1, \"params.n\": 3, \"params.name\": \"it's\", \"params.on\": true, \"params.list\": [1, 2.0, \"x\"],"
-                   " \"steps.a.outputs.loss\": 2.5, \"steps.p.a.outputs.loss\": 7, \"params.json\": {\"json\": 1}, \"params.none\": null}");
+                   " \"steps.a.outputs.loss\": 2.5, \"steps.p.a.outputs.loss\": 7, \"params.json\": {\"json\": 1}, \"params.none\": null, \"steps.a.state\": \"FAILED\"}");
 }
 
 static void references_are_replaced_and_keep_their_type(void **state)
@@ -39,6 +41,8 @@ static void references_are_replaced_and_keep_their_type(void **state)
         {"\"$${params.n} $$ $ {x} $HOME\"", "\"${params.n} $$ $ {x} $HOME\""},
         {"\"${steps.p.a.outputs.loss}\"", "7"},
         {"\"${params.none}\"", "null"},
+        {"\"${params.list.2} ${params.json.json}\"", "\"x 1\""},
+        {"\"${steps.a.state}\"", "\"FAILED\""},
         {"5", "5"},
         {"\"\"", "\"\""},
     };
@@ -88,6 +92,9 @@ static void references_are_found_and_what_is_none_is_told(void **state)
         {"\"${params.a\"", "", "SYNTAX"},
         {"\"${params.}\"", "", "SYNTAX"},
         {"\"${steps.a.output.b}\"", "", "SYNTAX"},
+        {"\"${steps.a.state}${map.x.y.0}\"", " steps.a.state\n map.x.y.0\n", ""},
+        {"\"${out.a.b}\"", "", "SYNTAX"},
+        {"\"${params.a..b}\"", "", "SYNTAX"},
         {"\"${steps..outputs.b}\"", "", "SYNTAX"},
         {"\"${run.uid}\"", "", "SYNTAX"},
         {"\"${params.a b}\"", "", "SYNTAX"},
@@ -152,6 +159,8 @@ static void conditions_hold_or_not(void **state)
         {"defined(steps.a.outputs.loss)", true},
         {"defined(params.none)", false},
         {"params.none == null", true},
+        {"params.list.0 == 1 and steps.a.state == 'FAILED'", true},
+        {"defined(params.list.7) or defined(params.json.x)", false},
         {"params.n != 'three'", true},
         {"params.on", true},
         {"params.on == true && 0 == 1 || true", true},
@@ -214,7 +223,7 @@ static void what_is_no_condition_is_told_with_its_column(void **state)
         {"(params.n < 3", "column 14: \")\" is missing, the text ends here"},
         {"params.n < 3 params.m", "column 14: expected and, or, or the end, found \"params.m\""},
         {"params.n < 3 < 4", "column 14: expected and, or, or the end, found \"<\""},
-        {"loss < 3", "column 1: \"loss\" is no reference: a reference is one of params.P, inputs.I, steps.S.outputs.O, out.O, map.NAME, run.id, run.state, "
+        {"loss < 3", "column 1: \"loss\" is no reference: a reference is one of params.P, inputs.I, steps.S.outputs.O, steps.S.state, out.O, map.NAME, run.id, run.state, "
                      "run.dir, run.outputs, trial.number, secrets.N; a text is written in quotes"},
         {"params.n + 1 < 3", "column 10: expected and, or, or the end, found \"+\""},
         {"params.s == 'x", "column 13: the text that begins here has no closing '"},
