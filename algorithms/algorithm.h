@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #define MAX_FIDELITIES 48
+#define MAX_EARLIER 16 /* searches that one can begin with */
 #define MAX_BOUNDS 16 /* outcome constraints, each side of one counted */
 
 enum dim_kind { DIM_CONTINUOUS, DIM_ORDINAL, DIM_CATEGORICAL };
@@ -78,6 +79,14 @@ struct observation {
                          NULL if the algorithm asks for none */
 };
 
+/* The trials of an earlier search that may be akin, seen from this problem. Their objectives have scales of their own: only their order and
+ * shape tell something, and perhaps nothing at all. */
+struct earlier {
+    const struct observation *trials; /* DONE; y of objectives that it did not have is NAN; x is not snapped and may lie a little outside
+                                         the cube: NAN where the dimension was inactive, or the search did not have it */
+    size_t n;
+};
+
 struct search {
     const struct problem *problem;
     const struct settings *settings; /* by the algorithm's table */
@@ -85,6 +94,8 @@ struct search {
     int64_t cursor;                  /* where the algorithm stands in its sequence: 0 at first, then what the last suggestion gave */
     const struct observation *history; /* in order of number; given only if needs_history */
     size_t n_history;
+    const struct earlier *earlier; /* given like history */
+    size_t n_earlier;
 };
 
 #define SUGGESTION_NOTE 400

@@ -68,7 +68,7 @@ static struct walk_plan plan_of(const struct search *s, struct place at)
 {
     const struct problem *p = s->problem;
     struct walk_plan plan = {.problem = p, .seed = s->seed, .start = at.start, .sigma = settings_get(s->settings, "sigma"),
-                             .restarts = (enum restarts)settings_get(s->settings, "restart_strategy"),
+                             .earlier = s->earlier, .n_earlier = s->n_earlier, .restarts = (enum restarts)settings_get(s->settings, "restart_strategy"),
                              .lambda = (size_t)settings_get(s->settings, "population_size")};
     int d = 0;
     for (int i = 0; i < p->n_dims; i++)
@@ -99,6 +99,11 @@ static uint64_t hash_before(const struct search *s, const struct walk_plan *plan
 {
     const double how[] = {(double)plan->start, (double)plan->lambda, plan->sigma, plan->restarts};
     uint64_t key = hash_doubles(s->seed, how, ARRAY_LEN(how));
+    for (size_t j = 0; j < s->n_earlier; j++)
+        for (size_t i = 0; i < s->earlier[j].n; i++) {
+            key = hash_doubles(key, s->earlier[j].trials[i].x, (size_t)s->problem->n_dims);
+            key = hash_doubles(key, s->earlier[j].trials[i].y, (size_t)s->problem->n_objectives);
+        }
     for (size_t i = 0; i < s->n_history && s->history[i].number < number; i++) {
         const struct observation *o = &s->history[i];
         key = rng_mix(key ^ (uint64_t)o->number) + (uint64_t)o->state;

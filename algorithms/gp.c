@@ -5,6 +5,7 @@
  * objectives have a model each, and the expected improvement of their hypervolume. */
 #include "fresh.h"
 #include "gp/chain.h"
+#include "gp/guide.h"
 #include "gp/models.h"
 #include "gp/subset.h"
 #include "math/array.h"
@@ -266,7 +267,8 @@ static size_t initial_points(const struct search *s, const struct gp_space *spac
         if (space->categorical[k])
             values += (size_t)s->problem->dims[space->dim[k]].n_levels - 1;
     n = 4 + space->d / 4 + 3 * values / 2;
-    return n < 5 ? 5 : n > 12 ? 12 : n;
+    n = n < 5 ? 5 : n > 12 ? 12 : n;
+    return s->n_earlier ? (n + 1) / 2 : n; /* that much is known already */
 }
 
 static enum err suggest(const struct search *s, void **cache, struct suggestion *out, struct error *error)
@@ -276,6 +278,8 @@ static enum err suggest(const struct search *s, void **cache, struct suggestion 
     struct seen seen;
     gp_space_init(&space, s->problem);
     gp_history_init(&h, s, &space);
+    struct gp_guide *guides = gp_guides_new(&h, cache);
+    h.guide = guides;
     seen_init(&seen, s);
     const size_t n_initial = initial_points(s, &space);
     const char *how = "initial design";
@@ -287,6 +291,7 @@ static enum err suggest(const struct search *s, void **cache, struct suggestion 
     if (!ready || !ask_model(&h, &seen, cache, out))
         err = fresh_point(s, &seen, how, out, error);
     seen_release(&seen);
+    gp_guides_free(guides, h.n_targets);
     gp_history_release(&h);
     return err;
 }

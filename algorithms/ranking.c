@@ -98,6 +98,27 @@ void ranking_init(struct ranking *r, const struct search *s, size_t enough)
     }
 }
 
+static bool has_place(const struct problem *p, const struct observation *o)
+{
+    for (int i = 0; i < p->n_dims; i++)
+        if (!isnan(o->x[i]) && !(o->x[i] >= 0 && o->x[i] <= 1))
+            return false;
+    return true;
+}
+
+void ranking_init_earlier(struct ranking *r, const struct problem *p, const struct earlier *e, size_t enough)
+{
+    const struct search s = {.problem = p, .history = e->trials, .n_history = e->n};
+    ranking_init(r, &s, enough);
+    size_t kept = 0;
+    for (size_t i = 0; i < r->n_good; i++)
+        if (has_place(p, r->best[i])) {
+            r->front[kept] = r->front[i];
+            r->best[kept++] = r->best[i];
+        }
+    r->n = r->n_good = r->n_telling = r->n_valued = kept;
+}
+
 void ranking_release(struct ranking *r)
 {
     free(r->best);

@@ -21,6 +21,9 @@ bool observation_valued(const struct observation *o, int n_objectives);
 
 /* Of several objectives only the first `enough` are surely in order (pareto_sort). The history must outlive it. */
 void ranking_init(struct ranking *r, const struct search *s, size_t enough);
+
+/* The trials of an earlier search that have a value of every objective and a place in the cube, best first. */
+void ranking_init_earlier(struct ranking *r, const struct problem *p, const struct earlier *e, size_t enough);
 void ranking_release(struct ranking *r);
 
 #endif

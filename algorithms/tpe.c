@@ -20,6 +20,7 @@
 #define MOST_ABOVE 1500     /* others that a density is made of */
 #define YOUNG 25            /* the newest trials that weigh in full */
 #define MANY_DIMS 10        /* of more, more candidates are drawn */
+#define EARLIER_WEIGHT 10    /* trials of this search that halve the weight of those of earlier ones */
 #define ROUNDS 10           /* of candidates, before a fresh point is taken */
 #define DRAWS_A_CANDIDATE 20 /* infeasible or seen ones are drawn again */
 #define MOST_CANDIDATES 1000
@@ -36,6 +37,7 @@ static const struct setting settings[] = {
 struct sides {
     bool *below; /* of each trial of the history */
     size_t n_below, n_above;
+    const struct ranking *earlier; /* of each earlier search */
 };
 
 static size_t count_below(const struct search *s, const struct ranking *r)
@@ -45,9 +47,9 @@ static size_t count_below(const struct search *s, const struct ranking *r)
     return n < r->n_telling ? n : r->n_telling;
 }
 
-static void sides_init(struct sides *z, const struct search *s, const struct ranking *r)
+static void sides_init(struct sides *z, const struct search *s, const struct ranking *r, const struct ranking *earlier)
 {
-    *z = (struct sides){.below = x_calloc(s->n_history + 1, sizeof *z->below), .n_below = count_below(s, r)};
+    *z = (struct sides){.below = x_calloc(s->n_history + 1, sizeof *z->below), .n_below = count_below(s, r), .earlier = earlier};
     for (size_t i = 0; i < z->n_below; i++)
         z->below[r->best[i] - s->history] = true;
     z->n_above = s->n_history - z->n_below;
@@ -75,16 +77,51 @@ static size_t thin(const double **x, double *weight, size_t n)
     return MOST_ABOVE;
 }
 
+static bool has_group(const struct observation *o, const struct group *g)
+{
+    for (size_t k = 0; k < g->d; k++)
+        if (isnan(o->x[g->dims[k]]))
+            return false;
+    return true;
+}
+
+/* The trials of earlier searches that were on this side there, that have the group. They weigh less the more trials this search has. */
+static size_t add_earlier(const struct search *s, const struct sides *sides, bool below, const struct group *g, const double **x, double *weight)
+{
+    const double each = EARLIER_WEIGHT / (EARLIER_WEIGHT + (double)s->n_history);
+    size_t n = 0;
+    for (size_t j = 0; j < s->n_earlier; j++) {
+        const struct ranking *r = &sides->earlier[j];
+        const size_t good = count_below(s, r);
+        for (size_t i = below ? 0 : good; i < (below ? good : r->n); i++)
+            if (has_group(r->best[i], g)) {
+                weight[n] = each;
+                x[n++] = r->best[i]->x;
+            }
+    }
+    return n;
+}
+
+static size_t count_earlier(const struct search *s)
+{
+    size_t n = 0;
+    for (size_t j = 0; j < s->n_earlier; j++)
+        n += s->earlier[j].n;
+    return n;
+}
+
 /* The density of those trials of one side that have the group. */
 static void side_density(struct parzen *z, const struct search *s, const struct sides *sides, bool below, const struct group *g)
 {
-    const double **x CLEANUP_FREE = x_calloc(s->n_history + 1, sizeof *x);
-    double *weight CLEANUP_FREE = x_calloc(s->n_history + 1, sizeof *weight);
-    size_t n = 0;
+    const size_t room = s->n_history + count_earlier(s) + 1;
+    const double **x CLEANUP_FREE = x_calloc(room, sizeof *x);
+    double *weight CLEANUP_FREE = x_calloc(room, sizeof *weight);
+    const size_t n_earlier = add_earlier(s, sides, below, g, x, weight);
+    size_t n = n_earlier;
     for (size_t i = 0; i < s->n_history; i++)
         if (sides->below[i] == below && !isnan(s->history[i].x[g->dims[0]]))
             x[n++] = s->history[i].x;
-    set_weights(weight, n);
+    set_weights(weight + n_earlier, n - n_earlier);
     n = thin(x, weight, n);
     parzen_init(z, below ? PARZEN_SHARP : PARZEN_SMOOTH, s->problem, g->dims, g->d, x, weight, n);
 }
@@ -215,7 +252,10 @@ static bool ask_densities(const struct search *s, const struct seen *seen, const
 {
     struct sides sides;
     struct hunt h;
-    sides_init(&sides, s, r);
+    struct ranking *earlier CLEANUP_FREE = x_calloc(s->n_earlier + 1, sizeof *earlier);
+    for (size_t j = 0; j < s->n_earlier; j++)
+        ranking_init_earlier(&earlier[j], s->problem, &s->earlier[j], MOST_BELOW);
+    sides_init(&sides, s, r, earlier);
     hunt_init(&h, s, seen, &sides);
     for (int i = 0; i < ROUNDS && h.n == 0; i++)
         draw_candidates(&h);
@@ -227,6 +267,8 @@ static bool ask_densities(const struct search *s, const struct seen *seen, const
                        h.n, sides.n_below, sides.n_above);
     }
     bool found = h.n > 0;
+    for (size_t j = 0; j < s->n_earlier; j++)
+        ranking_release(&earlier[j]);
     hunt_release(&h);
     free(sides.below);
     return found;
@@ -243,7 +285,8 @@ static enum err suggest(const struct search *s, void **cache, struct suggestion 
     const char *how = "initial design";
     enum err err = OK;
     /* half of the first trials must have ended: the densities need something to tell good from bad by */
-    bool ready = s->n_history >= n_startup && 2 * ranking.n >= n_startup;
+    const size_t known = count_earlier(s);
+    bool ready = known + s->n_history >= n_startup && 2 * (known + ranking.n) >= n_startup;
     if (ready)
         how = "spread"; /* if all that the densities offer was seen */
     if (!ready || !ask_densities(s, &seen, &ranking, out))

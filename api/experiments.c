@@ -279,6 +279,19 @@ static enum err check_type(const struct request *r, struct error *error)
     return !type ? OK : err_set(error, ERR_MEDIA_TYPE, NULL, "the body is %.80s; send the experiment file with Content-Type: application/yaml or application/json", type);
 }
 
+static enum err warm_start(struct request *r, struct spec **spec, struct problems *problems, struct error *error)
+{
+    struct db *db;
+    enum err err = request_db(r, &db, error);
+    if (!err)
+        err = db_begin_read(db, error);
+    if (err)
+        return err;
+    err = core_warm_start(db, r->arg[0], spec, problems, error);
+    db_end_read(db);
+    return err;
+}
+
 enum err handle_experiment_create(struct request *r, struct error *error)
 {
     struct problems problems = {0};
@@ -295,6 +308,13 @@ enum err handle_experiment_create(struct request *r, struct error *error)
     json_decref(document);
     if (spec)
         core_validate(r->api->core, spec, &problems);
+    if (spec && !problems.n && json_array_size(spec->warm_from))
+        err = warm_start(r, &spec, &problems, error);
+    if (err) {
+        spec_free(spec);
+        problems_release(&problems);
+        return err;
+    }
     if (problems.n) {
         err = invalid(r, &problems, error);
     } else if (query_true(r, "validate_only")) {

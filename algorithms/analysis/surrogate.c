@@ -257,7 +257,7 @@ static void solve_bags(struct surrogate *s, const struct gp_set *set)
         gp_set_subset(set, row, draw_bag(&r, set->n, row), &s->space, &part);
         if (refit)
             gp_fit_theta(&part, &all, r, &theta);
-        gp_model_init(&m, &part, refit ? &theta : &all, 0);
+        gp_model_init(&m, &part, refit ? &theta : &all, NULL, 0);
         if (refit)
             group_init(&s->groups[s->n_groups++], set->n, &m, 1, b);
         set_alpha(&s->groups[s->n_groups - 1], refit ? 0 : b, &m, row);
@@ -309,7 +309,7 @@ struct surrogate *surrogate_new(const struct problem *p, const struct observatio
         return NULL;
     }
     fit(s, &set, &theta);
-    gp_model_init(&s->model, &set, &theta, 0);
+    gp_model_init(&s->model, &set, &theta, NULL, 0);
     gp_model_finish(&s->model);
     s->skill = left_out(&s->model);
     solve_bags(s, &set);

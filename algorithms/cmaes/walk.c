@@ -85,6 +85,29 @@ static void begin_warm(struct walk *w, const struct observation *const *best, si
         cma_set_covariance(&w->cma, covariance);
 }
 
+/* Without one that is in all dimensions they say nothing. */
+static bool begin_by_earlier(struct walk *w)
+{
+    const struct walk_plan *plan = &w->plan;
+    const struct observation *best[MOST_GOOD * MAX_EARLIER];
+    size_t n = 0;
+    for (size_t j = 0; j < plan->n_earlier && j < MAX_EARLIER; j++) {
+        struct ranking r;
+        ranking_init_earlier(&r, plan->problem, &plan->earlier[j], MOST_GOOD);
+        for (size_t i = 0; i < (r.n + 9) / 10 && i < MOST_GOOD; i++) {
+            bool whole = true;
+            for (size_t k = 0; k < w->cma.d; k++)
+                whole &= !isnan(r.best[i]->x[w->dims[k]]);
+            if (whole)
+                best[n++] = r.best[i];
+        }
+        ranking_release(&r);
+    }
+    if (n)
+        begin_warm(w, best, n);
+    return n > 0;
+}
+
 void walk_init(struct walk *w, const struct walk_plan *plan, const struct observation *history, size_t n)
 {
     *w = (struct walk){.plan = *plan, .at = plan->start};
@@ -98,13 +121,14 @@ void walk_init(struct walk *w, const struct walk_plan *plan, const struct observ
     size_t n_good = (r.n_telling + 9) / 10;
     if (n_good) {
         begin_warm(w, r.best, n_good < MOST_GOOD ? n_good : MOST_GOOD);
-    } else {
+    } else if (!begin_by_earlier(w)) {
         double *middle CLEANUP_FREE = array_new(w->cma.d);
         for (size_t k = 0; k < w->cma.d; k++)
             middle[k] = 0.5;
         begin_run(w, middle, plan->sigma, plan->lambda);
     }
     ranking_release(&r);
+    w->plan.earlier = NULL; /* a copy may outlive them */
 }
 
 void walk_release(struct walk *w)

@@ -17,6 +17,8 @@ struct walk_plan {
     size_t lambda;     /* of the first run */
     double sigma;      /* of a run at its start */
     enum restarts restarts;
+    const struct earlier *earlier; /* without trials of its own before, the first run begins at the best of these */
+    size_t n_earlier;
 };
 
 struct walk {

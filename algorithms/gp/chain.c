@@ -9,7 +9,7 @@
 
 #define CHAIN_START 16
 #define LINKS 6       /* 16, 32, 64, 128, 256, and the last one */
-#define FITS (LINKS * GP_MAX_OUTPUTS)
+#define FITS (LINKS * GP_MAX_OUTPUTS + CHAIN_SLOTS)
 #define FIT_ROWS 256  /* of more, the hyperparameters come from a subset */
 
 /* Fits that were made, each under a hash of what it was made from. */
@@ -40,14 +40,16 @@ static uint64_t hash_set(const struct gp_set *s, uint64_t key)
 {
     for (size_t k = 0; k < s->d; k++)
         key = hash_doubles(key, s->x + k * s->cap, s->n);
+    for (size_t j = 0; j < s->n_regressors; j++)
+        key = hash_doubles(key, s->regressor + j * s->cap, s->n);
     return hash_doubles(hash_doubles(key, s->y, s->n), s->extra, s->n);
 }
 
-static void fit_set(const struct gp_history *h, const struct gp_set *set, size_t m, const struct gp_theta *previous, void **cache, int link,
+static void fit_set(const struct search *s, const struct gp_set *set, size_t m, const struct gp_theta *previous, void **cache, int link,
                     struct gp_theta *theta)
 {
     struct memo *memo = cache ? *cache : NULL;
-    uint64_t key = hash_set(set, rng_mix(h->search->seed + m));
+    uint64_t key = hash_set(set, rng_mix(s->seed + m));
     if (previous)
         key = hash_doubles(key, previous->v, set->d + 2);
     if (cache && !memo)
@@ -56,7 +58,7 @@ static void fit_set(const struct gp_history *h, const struct gp_set *set, size_t
         *theta = *memo->theta[link];
         return;
     }
-    gp_fit_theta(set, previous, rng_new(h->search->seed, RNG_START, m), theta);
+    gp_fit_theta(set, previous, rng_new(s->seed, RNG_START, m), theta);
     if (!memo)
         return;
     if (!memo->theta[link])
@@ -73,11 +75,11 @@ static void fit_first(const struct gp_history *h, int output, size_t m, const st
     if (!gp_history_set_of(h, m, output, &set, &warp))
         gp_fit_centre(&set, theta);
     else if (m <= FIT_ROWS)
-        fit_set(h, &set, m, previous, cache, link, theta);
+        fit_set(h->search, &set, m, previous, cache, link, theta);
     else {
         size_t row[FIT_ROWS];
         gp_set_subset(&set, row, subset_spread(&set, FIT_ROWS, row), h->space, &part);
-        fit_set(h, &part, m, previous, cache, link, theta);
+        fit_set(h->search, &part, m, previous, cache, link, theta);
         gp_set_release(&part);
     }
     gp_set_release(&set);
@@ -89,6 +91,11 @@ static size_t fitted_to(size_t n)
 {
     size_t every = n <= 150 ? 1 : n <= 300 ? 5 : n <= 1000 ? 20 : 100;
     return n - n % every;
+}
+
+void chain_fit(const struct search *s, const struct gp_set *set, int slot, void **cache, struct gp_theta *theta)
+{
+    fit_set(s, set, set->n, NULL, cache, LINKS * GP_MAX_OUTPUTS + slot, theta);
 }
 
 void chain_theta(const struct gp_history *h, int output, void **cache, struct gp_theta *theta)

@@ -9,6 +9,10 @@
 
 /* For an output of the history. `cache`: the slot that an algorithm is given, NULL = none. */
 void chain_theta(const struct gp_history *h, int output, void **cache, struct gp_theta *theta);
+
+/* Of a set that is no part of the chain: what an earlier search left. `slot`: below CHAIN_SLOTS, the same for the same set. */
+#define CHAIN_SLOTS (MAX_EARLIER * BOXES_MAX_OBJECTIVES)
+void chain_fit(const struct search *s, const struct gp_set *set, int slot, void **cache, struct gp_theta *theta);
 void chain_free(void *cache);
 
 #endif

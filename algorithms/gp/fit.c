@@ -27,6 +27,7 @@ struct gp_fit {
     double weight[GP_MAX_DIMS];
     double *k, *slope, *inverse; /* n x n, lower triangles: the amplitude part of K, its slope, K^-1 */
     double *alpha, *scratch;
+    double *target; /* y without what regressors are expected to say */
 };
 
 struct gp_fit *gp_fit_new(const struct gp_set *set)
@@ -39,6 +40,9 @@ struct gp_fit *gp_fit_new(const struct gp_set *set)
     f->inverse = array_new(n * n);
     f->alpha = array_new(n);
     f->scratch = array_new(n);
+    f->target = array_new(n);
+    for (size_t i = 0; i < n; i++)
+        f->target[i] = set->y[i] - gp_set_expected(set, i);
     return f;
 }
 
@@ -49,6 +53,7 @@ void gp_fit_free(struct gp_fit *f)
     free(f->inverse);
     free(f->alpha);
     free(f->scratch);
+    free(f->target);
     free(f);
 }
 
@@ -68,9 +73,9 @@ static bool factor(struct gp_fit *f, double amplitude, double noise)
         gp_distances(f->set, f->weight, point, i, k);
         for (size_t j = 0; j < i; j++) {
             k[j] = gp_kernel(amplitude, k[j], &slope[j]);
-            full[j] = k[j] + GP_CONSTANT;
+            full[j] = k[j] + GP_CONSTANT + gp_set_covariance(f->set, i, j);
         }
-        full[i] = amplitude + GP_CONSTANT + noise + GP_FLOOR + f->set->extra[i];
+        full[i] = amplitude + GP_CONSTANT + noise + GP_FLOOR + f->set->extra[i] + gp_set_covariance(f->set, i, i);
     }
     return cholesky_factor(f->inverse, n, n);
 }
@@ -142,9 +147,9 @@ double gp_fit_objective(void *fit, const double *theta, double *gradient)
         f->weight[k] = exp(-2 * theta[k]);
     if (!factor(f, amplitude, noise))
         return INFINITY;
-    memcpy(f->alpha, f->set->y, n * sizeof *f->alpha);
+    memcpy(f->alpha, f->target, n * sizeof *f->alpha);
     cholesky_solve(f->inverse, n, n, f->alpha);
-    double value = cblas_ddot((int)n, f->alpha, 1, f->set->y, 1) / 2 + cholesky_log_determinant(f->inverse, n, n) / 2;
+    double value = cblas_ddot((int)n, f->alpha, 1, f->target, 1) / 2 + cholesky_log_determinant(f->inverse, n, n) / 2;
     cholesky_invert(f->inverse, n, n);
     double of_amplitude, trace;
     weigh_slopes(f, &of_amplitude, &trace);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "gp/history.h"
+#include "gp/guide.h"
 
 #include "base/mem.h"
 #include "bounds.h"
@@ -227,6 +227,8 @@ static bool warped_set_of(const struct gp_history *h, size_t m, int objective, s
         else
             gp_set_add(set, point, n ? warp->to[n - 1] : 0, 0);
     }
+    if (h->guide)
+        gp_guide_rows(&h->guide[objective], set);
     return learns;
 }
 
@@ -245,9 +247,12 @@ void gp_set_subset(const struct gp_set *from, const size_t *row, size_t n, const
 {
     double point[GP_MAX_DIMS];
     gp_set_init(to, space, n + 1);
+    gp_set_regress(to, from->n_regressors);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < from->d; k++)
             point[k] = from->x[k * from->cap + row[i]];
         gp_set_add(to, point, from->y[row[i]], from->extra[row[i]]);
+        for (size_t j = 0; j < from->n_regressors; j++)
+            to->regressor[j * to->cap + i] = from->regressor[j * from->cap + row[i]];
     }
 }

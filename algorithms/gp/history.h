@@ -17,6 +17,7 @@ struct gp_history {
     size_t n_valued;      /* finished with all their values finite */
     int n_targets;        /* outputs: objectives (or their weighted sum), then bounds, then the cost if the problem has one */
     int n_outputs;
+    const struct gp_guide *guide; /* of each target, by earlier searches; NULL = there are none */
     double *weight;       /* of the objectives, in this suggestion, if there are more than a hypervolume is computed of; else NULL */
 };
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "gp/model.h"
+#include "gp/guide.h"
 
 #include "math/array.h"
 #include "math/cholesky.h"
+
+#include "base/mem.h"
 
 #include <gsl/gsl_cblas.h>
 #include <math.h>
@@ -25,8 +27,31 @@ void gp_set_add(struct gp_set *s, const double *point, double y, double extra)
     s->extra[s->n++] = extra;
 }
 
+void gp_set_regress(struct gp_set *s, size_t n_regressors)
+{
+    s->n_regressors = n_regressors;
+    s->regressor = n_regressors ? array_new(n_regressors * s->cap) : NULL;
+}
+
+double gp_set_expected(const struct gp_set *s, size_t i)
+{
+    double sum = 0;
+    for (size_t j = 0; j < s->n_regressors; j++)
+        sum += s->regressor[j * s->cap + i];
+    return s->n_regressors ? sum * GP_SLOPE / (double)s->n_regressors : 0;
+}
+
+double gp_set_covariance(const struct gp_set *s, size_t i, size_t j)
+{
+    double sum = 0;
+    for (size_t q = 0; q < s->n_regressors; q++)
+        sum += s->regressor[q * s->cap + i] * s->regressor[q * s->cap + j];
+    return GP_SLOPE_VARIANCE * sum;
+}
+
 void gp_set_release(struct gp_set *s)
 {
+    free(s->regressor);
     free(s->x);
     free(s->y);
     free(s->extra);
@@ -56,7 +81,7 @@ double gp_kernel(double amplitude, double r2, double *slope)
 
 static double diagonal(const struct gp_model *m, size_t i)
 {
-    return m->amplitude + GP_CONSTANT + m->noise + GP_FLOOR + m->set.extra[i];
+    return m->amplitude + GP_CONSTANT + m->noise + GP_FLOOR + m->set.extra[i] + gp_set_covariance(&m->set, i, i);
 }
 
 static bool factor(struct gp_model *m)
@@ -69,7 +94,7 @@ static bool factor(struct gp_model *m)
         double *row = m->l + i * cap, slope;
         gp_distances(&m->set, m->weight, point, i, row);
         for (size_t j = 0; j < i; j++)
-            row[j] = gp_kernel(m->amplitude, row[j], &slope) + GP_CONSTANT;
+            row[j] = gp_kernel(m->amplitude, row[j], &slope) + GP_CONSTANT + gp_set_covariance(&m->set, i, j);
         row[i] = diagonal(m, i);
     }
     return cholesky_factor(m->l, n, cap);
@@ -77,14 +102,15 @@ static bool factor(struct gp_model *m)
 
 static void solve(struct gp_model *m)
 {
-    memcpy(m->alpha, m->set.y, m->set.n * sizeof *m->alpha);
+    for (size_t i = 0; i < m->set.n; i++)
+        m->alpha[i] = m->set.y[i] - gp_set_expected(&m->set, i);
     cholesky_solve(m->l, m->set.n, m->set.cap, m->alpha);
 }
 
-void gp_model_init(struct gp_model *m, const struct gp_set *set, const struct gp_theta *theta, size_t n_more)
+void gp_model_init(struct gp_model *m, const struct gp_set *set, const struct gp_theta *theta, const struct gp_guide *guide, size_t n_more)
 {
     const size_t n = set->n, d = set->d, cap = (n + n_more + 7) / 8 * 8;
-    *m = (struct gp_model){.set = {.n = n, .d = d, .cap = cap, .categorical = set->categorical}};
+    *m = (struct gp_model){.guide = guide, .set = {.n = n, .d = d, .cap = cap, .categorical = set->categorical}};
     m->set.x = array_new(d * cap);
     m->set.y = array_new(cap);
     m->set.extra = array_new(cap);
@@ -94,6 +120,9 @@ void gp_model_init(struct gp_model *m, const struct gp_set *set, const struct gp
     }
     memcpy(m->set.y, set->y, n * sizeof *set->y);
     memcpy(m->set.extra, set->extra, n * sizeof *set->extra);
+    gp_set_regress(&m->set, set->n_regressors);
+    for (size_t j = 0; j < set->n_regressors; j++)
+        memcpy(m->set.regressor + j * cap, set->regressor + j * set->cap, n * sizeof *set->regressor);
     m->amplitude = exp(theta->v[d]);
     m->noise = exp(theta->v[d + 1]);
     m->l = array_new(cap * cap);
@@ -122,16 +151,59 @@ static void fill_kernel(struct gp_model *m, const double *point)
         m->k[i] = gp_kernel(m->amplitude, m->k[i], &m->slope[i]) + GP_CONSTANT;
 }
 
+/* Adds to m->k what the unknown slopes do; gives what is expected by the regressors alone. */
+static double regress(struct gp_model *m, const double *f)
+{
+    const struct gp_set *s = &m->set;
+    double sum = 0;
+    for (size_t j = 0; j < s->n_regressors; j++) {
+        const double *column = s->regressor + j * s->cap;
+        for (size_t i = 0; i < s->n; i++)
+            m->k[i] += GP_SLOPE_VARIANCE * f[j] * column[i];
+        sum += f[j];
+    }
+    return sum * GP_SLOPE / (double)s->n_regressors;
+}
+
+/* Sum over the rows of weight times how far the point is from each in dimension k. */
+static double along(const struct gp_model *m, const double *weight, size_t k, const double *point)
+{
+    const double *x = m->set.x + k * m->set.cap;
+    double sum = 0;
+    for (size_t i = 0; i < m->set.n; i++)
+        sum += weight[i] * (point[k] - x[i]);
+    return sum;
+}
+
 double gp_model_mean(struct gp_model *m, const double *point)
 {
+    double f[MAX_EARLIER], expected = 0;
     fill_kernel(m, point);
-    return cblas_ddot((int)m->set.n, m->k, 1, m->alpha, 1);
+    if (m->guide) {
+        gp_guide_at(m->guide, point, f, NULL, 0, NULL);
+        expected = regress(m, f);
+    }
+    return expected + cblas_ddot((int)m->set.n, m->k, 1, m->alpha, 1);
+}
+
+double gp_model_mean_gradient(struct gp_model *m, const double *point, const size_t *which, size_t n_which, double *d_mean)
+{
+    double mean = gp_model_mean(m, point);
+    for (size_t i = 0; i < m->set.n; i++)
+        m->k[i] = m->slope[i] * m->alpha[i];
+    for (size_t q = 0; q < n_which; q++)
+        d_mean[q] = 2 * m->weight[which[q]] * along(m, m->k, which[q], point);
+    return mean;
 }
 
 void gp_model_believe(struct gp_model *m, const double *point)
 {
-    double mean = gp_model_mean(m, point);
+    double mean = gp_model_mean(m, point), f[MAX_EARLIER];
     const size_t n = m->set.n;
+    if (m->guide)
+        gp_guide_at(m->guide, point, f, NULL, 0, NULL);
+    for (size_t j = 0; j < m->set.n_regressors; j++)
+        m->set.regressor[j * m->set.cap + n] = f[j];
     gp_set_add(&m->set, point, mean, 0);
     if (!cholesky_append(m->l, n, m->set.cap, m->k, diagonal(m, n))) {
         m->set.n = n; /* nothing new to learn from it */
@@ -146,13 +218,41 @@ void gp_model_finish(struct gp_model *m)
     cholesky_invert(m->inverse, m->set.n, m->set.cap);
 }
 
+/* What the regressors do to mean, variance and their derivatives; solved = K^-1 k as it is before slopes are multiplied in. */
+struct regression {
+    double f[MAX_EARLIER], by_mean[MAX_EARLIER], by_variance[MAX_EARLIER]; /* the derivatives by f, of half the variance */
+    double variance;
+};
+
+static void regression_weigh(struct regression *z, const struct gp_model *m)
+{
+    const struct gp_set *s = &m->set;
+    z->variance = 0;
+    for (size_t j = 0; j < s->n_regressors; j++) {
+        const double *column = s->regressor + j * s->cap;
+        z->by_mean[j] = GP_SLOPE / (double)s->n_regressors + GP_SLOPE_VARIANCE * cblas_ddot((int)s->n, m->alpha, 1, column, 1);
+        z->by_variance[j] = GP_SLOPE_VARIANCE * (z->f[j] - cblas_ddot((int)s->n, m->solved, 1, column, 1));
+        z->variance += GP_SLOPE_VARIANCE * z->f[j] * z->f[j];
+    }
+}
+
 void gp_model_predict(struct gp_model *m, const double *point, double *mean, double *deviation, const size_t *which, size_t n_which,
                       double *d_mean, double *d_deviation)
 {
     const int n = (int)m->set.n;
-    *mean = gp_model_mean(m, point);
+    struct regression z = {.variance = 0};
+    double *d_f CLEANUP_FREE = m->guide && d_mean ? array_new(MAX_EARLIER * n_which) : NULL;
+    fill_kernel(m, point);
+    *mean = 0;
+    if (m->guide) {
+        gp_guide_at(m->guide, point, z.f, which, n_which, d_f);
+        *mean = regress(m, z.f);
+    }
+    *mean += cblas_ddot(n, m->k, 1, m->alpha, 1);
     cblas_dsymv(CblasRowMajor, CblasLower, n, 1, m->inverse, (int)m->set.cap, m->k, 1, 0, m->solved, 1);
-    double variance = m->amplitude + GP_CONSTANT - cblas_ddot(n, m->k, 1, m->solved, 1);
+    if (m->guide)
+        regression_weigh(&z, m);
+    double variance = m->amplitude + GP_CONSTANT + z.variance - cblas_ddot(n, m->k, 1, m->solved, 1);
     bool clamped = !(variance > MIN_VARIANCE);
     *deviation = sqrt(clamped ? MIN_VARIANCE : variance);
     if (!d_mean)
@@ -162,16 +262,13 @@ void gp_model_predict(struct gp_model *m, const double *point, double *mean, dou
         m->solved[i] *= m->slope[i];
     }
     for (size_t q = 0; q < n_which; q++) {
-        const size_t k = which[q];
-        const double *x = m->set.x + k * m->set.cap;
-        double of_mean = 0, of_variance = 0;
-        for (size_t i = 0; i < m->set.n; i++) {
-            double difference = point[k] - x[i];
-            of_mean += m->k[i] * difference;
-            of_variance += m->solved[i] * difference;
+        double of_variance = -2 * m->weight[which[q]] * along(m, m->solved, which[q], point);
+        d_mean[q] = 2 * m->weight[which[q]] * along(m, m->k, which[q], point);
+        for (size_t j = 0; j < m->set.n_regressors; j++) {
+            d_mean[q] += z.by_mean[j] * d_f[j * n_which + q];
+            of_variance += z.by_variance[j] * d_f[j * n_which + q];
         }
-        d_mean[q] = 2 * m->weight[k] * of_mean;
-        d_deviation[q] = clamped ? 0 : -2 * m->weight[k] * of_variance / *deviation;
+        d_deviation[q] = clamped ? 0 : of_variance / *deviation;
     }
 }
 

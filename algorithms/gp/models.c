@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "bounds.h"
 #include "gp/chain.h"
+#include "gp/guide.h"
 #include "gp/subset.h"
 #include "math/array.h"
 
@@ -19,16 +20,16 @@ bool models_feasible(const struct observation *o)
 }
 
 /* The posterior of all that finished, and of what runs as believers. With many rows those count that are best by `merit`, or near these. */
-static void make_model(const struct gp_history *h, const struct gp_set *set, const struct gp_set *merit, const struct gp_theta *theta, struct gp_model *m)
+static void make_model(const struct gp_history *h, const struct gp_set *set, const struct gp_set *merit, const struct gp_theta *theta, const struct gp_guide *guide, struct gp_model *m)
 {
     size_t n_pending = h->n_pending < MAX_PENDING ? h->n_pending : MAX_PENDING;
     if (set->n <= MODEL_ROWS)
-        gp_model_init(m, set, theta, n_pending);
+        gp_model_init(m, set, theta, guide, n_pending);
     else {
         size_t row[MODEL_ROWS];
         struct gp_set part;
         gp_set_subset(set, row, subset_near(merit, theta, MODEL_ROWS, row), h->space, &part);
-        gp_model_init(m, &part, theta, n_pending);
+        gp_model_init(m, &part, theta, guide, n_pending);
         gp_set_release(&part);
     }
     double point[GP_MAX_DIMS];
@@ -80,7 +81,8 @@ bool models_init(struct models *k, const struct gp_history *h, void **cache)
         struct gp_theta theta;
         bool by_own = j < k->n_targets && !h->search->problem->n_bounds;
         chain_theta(h, output[j], cache, &theta);
-        make_model(h, &k->set[j], by_own ? &k->set[j] : &k->merit, &theta, &k->model[j]);
+        const struct gp_guide *guide = h->guide && j < k->n_targets && h->guide[j].n ? &h->guide[j] : NULL;
+        make_model(h, &k->set[j], by_own ? &k->set[j] : &k->merit, &theta, guide, &k->model[j]);
     }
     return learns;
 }

@@ -145,7 +145,7 @@ static void add_texts(json_t *d, const struct args *args)
     const char *text;
     static const struct {
         const char *flag, *member;
-    } lists[] = {{"constraint", "constraints"}, {"bound", "outcome_constraints"}};
+    } lists[] = {{"constraint", "constraints"}, {"bound", "outcome_constraints"}, {"warm-start", "warm_start"}};
     for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
         json_t *list = json_array();
         for (size_t i = 0; (text = args_nth(args, lists[k].flag, i)); i++)

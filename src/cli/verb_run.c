@@ -36,6 +36,7 @@ const struct option_row options_tune[] = {
     {"stopping", 0, OPT_TEXT, "NAME", "rule that stops bad trials (`hone get stoppers`)"},
     {"constraint", 0, OPT_MANY, "EXPR", "what parameters must satisfy, such as 'lr * bs < 1'"},
     {"bound", 0, OPT_MANY, "EXPR", "what a trial's metrics must satisfy, such as 'latency <= 50'"},
+    {"warm-start", 0, OPT_MANY, "EXP", "begin with what an earlier experiment found"},
     {"timeout", 0, OPT_DURATION, "TIME", "end the experiment after this"},
     {"trial-timeout", 0, OPT_DURATION, "TIME", "end a trial after this"},
     {"retries", 0, OPT_INT, "N", "run a failed trial again so often"},

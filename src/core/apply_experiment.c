@@ -54,6 +54,30 @@ static enum err enqueue_initial(struct core *c, struct live *l, struct error *er
     return OK;
 }
 
+/* The best points of earlier experiments, of what the file says is left of its trials at most half. */
+static enum err enqueue_warm(struct core *c, struct live *l, struct error *error)
+{
+    const struct spec *spec = l->plan->spec;
+    size_t wanted = l->plan->n_earlier ? (size_t)spec->warm_repeat : 0;
+    if (spec->max_trials && wanted > (size_t)(spec->max_trials + 1) / 2)
+        wanted = (size_t)(spec->max_trials + 1) / 2;
+    double *x CLEANUP_FREE = x_calloc(wanted * spec->space->n + 1, sizeof *x);
+    const char **source CLEANUP_FREE = x_calloc(wanted + 1, sizeof *source);
+    wanted = warm_points(l->plan, wanted, x, source);
+    for (size_t i = 0; i < wanted; i++) {
+        json_t *params = space_params(spec->space, x + i * spec->space->n), *origin = json_pack("{s:s, s:s}", "by", "warm_start", "how", "best of earlier trials");
+        if (*source[i])
+            (void)json_object_set_new(origin, "note", json_sprintf("from experiment %s", source[i]));
+        struct new_trial fresh = {.params = params, .x = x + i * spec->space->n, .state = TRIAL_QUEUED, .origin = origin};
+        struct live_trial *t;
+        enum err err = trial_make(c, l, &fresh, &t, error);
+        json_decref(params);
+        if (err)
+            return err;
+    }
+    return OK;
+}
+
 /* Takes the spec. */
 static enum err create(struct core *c, struct command *command, struct spec *spec, struct live **out, struct error *error)
 {
@@ -93,7 +117,9 @@ static enum err create(struct core *c, struct command *command, struct spec *spe
     struct live *l = live_add(c, experiment_copy(&fresh), spec);
     *out = l;
     err = record(c, l, NULL, "experiment.created", NULL, error);
-    return err ? err : enqueue_initial(c, l, error);
+    if (!err)
+        err = enqueue_initial(c, l, error);
+    return err ? err : enqueue_warm(c, l, error);
 }
 
 enum err apply_experiment_create(struct core *c, struct command *command, enum applied *how, struct error *error)

@@ -109,6 +109,10 @@ enum err core_logs(struct core *c, const char *backend, const char *run_key, boo
  * Adds to `problems`. Any thread. */
 void core_validate(struct core *c, const struct spec *spec, struct problems *problems);
 
+/* Puts the trials of the experiments that warm_start names into the file, from the snapshot that `db` reads: *spec is another one then. What is
+ * not there is added to `problems`. Any thread. */
+enum err core_warm_start(struct db *db, const char *project, struct spec **spec, struct problems *problems, struct error *error);
+
 /* `n` sample configurations as the algorithm's initial design or random would draw them: array of params. For previews. */
 json_t *core_preview(const struct spec *spec, int n);
 

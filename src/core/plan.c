@@ -45,6 +45,7 @@ struct plan *plan_new(struct spec *spec)
                                   .level = level,
                                   .feasible = space->n_constraints ? feasible : NULL};
     p->spec = spec;
+    warm_plan(p);
     p->algorithm = algorithm_find(spec->algorithm);
     p->stopper = stopper_find(spec->stopping);
     atomic_init(&p->refs, 1);
@@ -61,6 +62,7 @@ void plan_unref(struct plan *p)
 {
     if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
         return;
+    warm_release(p);
     x_free(p->problem.dims);
     free(p->names);
     spec_free(p->spec);

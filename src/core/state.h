@@ -22,6 +22,13 @@
 
 #define NEVER INT64_MAX
 
+/* The trials of an earlier experiment that the file holds; what names no source has the name "". */
+struct earlier_source {
+    const char *name;
+    struct observation *trials;
+    size_t n;
+};
+
 /* A spec with all that is derived from it once, shared by the core and the jobs that use it. */
 struct plan {
     _Atomic int refs;
@@ -30,6 +37,10 @@ struct plan {
     const struct stopper *stopper; /* NULL = none */
     struct problem problem;
     const char **names;            /* of the parameters, NULL-ended */
+    struct earlier_source sources[MAX_EARLIER];
+    struct earlier earlier[MAX_EARLIER]; /* the same as algorithms see it */
+    size_t n_earlier;
+    double *earlier_values;
 };
 
 struct plan *plan_new(struct spec *spec); /* takes the spec */
@@ -197,6 +208,11 @@ enum observation_state observation_state(enum trial_state s);
 enum err history_load(struct history *h, struct db *db, int64_t experiment, struct error *error);
 void history_release(struct history *h);
 struct lineage lineage_of(const char *origin); /* of a trial's; zeros if it has none */
+
+/* --- warm.c */
+void warm_plan(struct plan *p); /* fills sources and earlier from the spec */
+void warm_release(struct plan *p);
+size_t warm_points(const struct plan *p, size_t wanted, double *x, const char **source); /* the best of each source in turn, apart from each other: how many; x has room for `wanted` points */
 
 /* --- suggest.c */
 void suggest_job(struct core *c, struct live *l);

@@ -91,7 +91,9 @@ static void suggest_run(struct job *job)
                                 .seed = s->seed,
                                 .cursor = s->cursor,
                                 .history = h.items,
-                                .n_history = h.n};
+                                .n_history = h.n,
+                                .earlier = s->plan->earlier,
+                                .n_earlier = s->plan->n_earlier};
         struct suggestion out = {.x = result->x};
         result->code = algorithm_suggest(s->plan->algorithm, &search, s->cache, &out, &result->error);
         result->cursor = out.cursor;

@@ -134,6 +134,8 @@ static void write_space(struct writer *w)
         lost(w, "/outcome_constraints", "Katib has no bounds on metrics");
     if (w->spec->has_cost)
         lost(w, "/cost", "Katib's searches do not know what trials cost");
+    if (json_array_size(w->spec->warm_from) || json_array_size(w->spec->observations))
+        lost(w, "/warm_start", "Katib begins every experiment anew");
     if (json_array_size(w->spec->initial_points))
         lost(w, "/initial_points", "Katib cannot be told what to try first");
 }

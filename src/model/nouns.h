@@ -44,7 +44,7 @@ struct trial {
     int64_t attempt;     /* the present one, from 1; 0 = none yet */
     int64_t replicate;   /* the present one, from 0 */
     const char *worker;  /* who leased it; "" */
-    const char *origin;  /* JSON: {"by": "gp"|"user"|"initial"|"retry"|"import", "how":, "expected":, "deviation":, "acquisition":, "note":} */
+    const char *origin;  /* JSON: {"by": "gp"|"user"|"initial"|"warm_start"|"retry"|"import", "how":, "expected":, "deviation":, "acquisition":, "note":} */
     const char *labels, *note;
     double progress;     /* 0..1, NAN = not told */
     int64_t revision;

@@ -181,6 +181,44 @@ static bool read_coordinate(const struct point *pt, size_t i)
     return true;
 }
 
+/* ---- the values of others ---- */
+
+#define BEYOND 0.5 /* how far outside the cube a trial still tells something */
+
+/* NAN: not known. False: it cannot be compared. */
+static bool foreign_coordinate(const struct param *p, const json_t *value, double *u)
+{
+    *u = NAN;
+    if (!value || json_is_null(value))
+        return true;
+    if (p->values) {
+        int64_t level = param_level_of(p, value);
+        if (level >= 0)
+            *u = param_u_of_level(p, level);
+        return level >= 0;
+    }
+    if (!json_is_number(value))
+        return false;
+    *u = param_u_free(p, json_number_value(value));
+    return *u > -BEYOND && *u < 1 + BEYOND;
+}
+
+bool space_foreign(const struct space *s, const json_t *params, double *u)
+{
+    size_t known = 0, exist = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct param *p = &s->params[i];
+        u[i] = NAN;
+        if (p->parent >= 0 && (isnan(u[p->parent]) || !active(s, i, u)))
+            continue;
+        exist++;
+        if (!foreign_coordinate(p, json_object_get(params, p->name), &u[i]))
+            return false;
+        known += isnan(u[i]) ? 0 : 1;
+    }
+    return known > 0 && 2 * known >= exist;
+}
+
 static void unknown_params(const struct point *pt)
 {
     const char *names[SPACE_MAX_PARAMS + 1] = {0}, *name;

@@ -67,6 +67,11 @@ json_t *space_params(const struct space *s, const double *snapped);      /* {"lr
 bool space_point(const struct space *s, const json_t *params, double *u, const char *pointer,
                  struct problems *problems);
 
+/* The parameters of another experiment's trial -> u, as far as they mean something here: NAN for inactive parameters and for those that it
+ * did not have. A number may lie outside its range: u then lies outside [0, 1] by less than 0.5. False if it says too little, or something else: half
+ * of the parameters are missing, a value is of another kind or further away. Nothing is snapped; constraints are not looked at. */
+bool space_foreign(const struct space *s, const json_t *params, double *u);
+
 int space_find(const struct space *s, const char *name); /* index, -1 = none */
 
 #endif

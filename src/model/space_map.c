@@ -122,6 +122,11 @@ int64_t param_level_of(const struct param *p, const json_t *value)
     return fabs(v - param_level_value(p, (int64_t)k)) <= slack ? (int64_t)k : -1;
 }
 
+double param_u_free(const struct param *p, double value)
+{
+    return is_log(p) && value <= 0 ? NAN : (to_scale(p, value) - p->from) / p->width;
+}
+
 double param_u(const struct param *p, double value)
 {
     return param_clamp(p, (to_scale(p, value) - p->from) / p->width);

@@ -35,7 +35,7 @@
 #define MAX_ENTRIES 64     /* of a catalog list */
 
 static const char *const members[] = {"name",   "objective", "objectives", "outcome_constraints", "cost",   "parameters",  "constraints", "algorithm", "stopping",
-                                      "initial_points", "trials", "limits", "run",                 "seed",   "labels",      "annotations", "note",      "source", NULL};
+                                      "warm_start", "initial_points", "trials", "limits", "run",                 "seed",   "labels",      "annotations", "note",      "source", NULL};
 static const char *const objective_members[] = {"metric", "direction", "goal", "strategy", NULL};
 static const char *const directions[] = {"minimize", "maximize", NULL};
 const char *const strategy_names[] = {"last", "min", "max", "mean", NULL};
@@ -351,7 +351,14 @@ static void read_run(struct file *f)
     put(f, "run", json_incref(s->run));
 }
 
-/* ---- initial points ---- */
+/* ---- warm start, initial points ---- */
+
+static void read_warm_start(struct file *f)
+{
+    json_t *warm = spec_warm_start(&f->top, f->spec);
+    if (warm)
+        put(f, "warm_start", warm);
+}
 
 static void read_points(struct file *f)
 {
@@ -496,6 +503,7 @@ struct spec *spec_new(const json_t *document, const struct catalog *catalog, str
     read_trials(&f);
     read_limits(&f);
     read_run(&f);
+    read_warm_start(&f);
     read_points(&f);
     read_seed(&f);
     s->labels = read_labels(&f, "labels", MAX_LABEL);
@@ -538,6 +546,8 @@ void spec_free(struct spec *s)
     space_free(s->space);
     free(s->algorithm);
     free(s->stopping);
+    json_decref(s->warm_from);
+    json_decref(s->observations);
     json_decref(s->initial_points);
     free(s->backend);
     json_decref(s->run);

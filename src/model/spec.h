@@ -10,6 +10,8 @@
 #define SPEC_NAME_MAX 63
 #define SPEC_MAX_OBJECTIVES 8
 #define SPEC_MAX_OUTCOMES 8
+#define SPEC_MAX_SOURCES 8       /* experiments to begin with */
+#define SPEC_MAX_OBSERVATIONS 2000
 #define SPEC_MAX_WANTED (SPEC_MAX_OBJECTIVES + SPEC_MAX_OUTCOMES)
 #define SPEC_MAX_PARALLEL 1024
 #define SPEC_MAX_TRIALS 10000000
@@ -46,6 +48,10 @@ struct spec {
     struct settings algorithm_settings;
     char *stopping;           /* "none" or a name in the catalog */
     struct settings stopping_settings;
+    json_t *warm_from;        /* array of names of experiments to begin with, never NULL */
+    json_t *observations;     /* array of {params, metrics, source}: trials of others, never NULL; with a source, of that experiment */
+    int64_t warm_trials;      /* at most so many of each experiment are taken */
+    int64_t warm_repeat;      /* the best of them are run again first */
     json_t *initial_points;   /* array of params objects, checked against the space; may be empty, never NULL */
     int64_t max_trials;       /* 0 = no end (only without `run`) */
     int64_t parallel;         /* trials at once; 0 = no limit (only without `run`) */

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const outcome_members[] = {"metric", "min", "max", "strategy", NULL};
@@ -106,6 +107,102 @@ json_t *spec_cost(const struct reader *top, bool blanks, struct spec *s)
     s->cost_metric = x_strdup(spec_metric(&r, blanks));
     reader_close(&r);
     return json_pack("{s:s}", "metric", s->cost_metric);
+}
+
+/* --- warm start */
+
+#define DEFAULT_WARM_TRIALS 100
+#define MOST_WARM_TRIALS 500
+#define DEFAULT_REPEAT 3
+#define MOST_REPEAT 100
+
+static const char *const warm_members[] = {"from", "trials", "repeat", "observations", NULL};
+static const char *const observation_members[] = {"params", "metrics", "source", NULL};
+
+static void add_source(const struct reader *r, const char *member, const json_t *name, json_t *list)
+{
+    char found[SHOW_TEXT];
+    if (!json_is_string(name) || !spec_name_ok(json_string_value(name))) {
+        reader_bad(r, member, "NAME", NULL, "is %s, must be the name of an experiment of this project", json_show(name, found));
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (json_equal(json_array_get(list, i), name))
+            return;
+    (void)json_array_append(list, (json_t *)(uintptr_t)name);
+}
+
+static json_t *read_sources(const struct reader *r)
+{
+    json_t *list = json_array();
+    const json_t *from = reader_find(r, "from");
+    if (json_is_string(from)) {
+        add_source(r, "from", from, list);
+        return list;
+    }
+    from = reader_list(r, "from", SPEC_MAX_SOURCES);
+    char *pointer CLEANUP_FREE = pointer_join(r->pointer, "from");
+    struct reader items = {.pointer = pointer, .problems = r->problems};
+    for (size_t i = 0; i < json_array_size(from); i++) {
+        char index[24];
+        (void)snprintf(index, sizeof index, "%zu", i);
+        add_source(&items, index, json_array_get(from, i), list);
+    }
+    return list;
+}
+
+static json_t *read_metrics(const struct reader *r, const struct spec *s)
+{
+    struct reader metrics = reader_enter(r, "metrics", NULL);
+    json_t *out = json_object(), *value;
+    const char *name;
+    json_object_foreach((json_t *)(uintptr_t)metrics.object, name, value)
+    {
+        double number = reader_number(&metrics, name, NAN);
+        if (isfinite(number))
+            (void)json_object_set_new(out, name, json_real(number));
+    }
+    if (!json_object_get(out, s->n_objectives ? s->objectives[0].metric : ""))
+        reader_bad(r, "metrics", "REQUIRED", NULL, "has no number for %s, the first objective", s->n_objectives ? s->objectives[0].metric : "it");
+    reader_close(&metrics);
+    return out;
+}
+
+static void read_observation(const json_t *value, const char *pointer, struct problems *problems, struct spec *s)
+{
+    struct reader r = reader_open(value, pointer, observation_members, problems);
+    struct reader params = reader_enter(&r, "params", NULL);
+    const char *source = reader_text(&r, "source", SPEC_NAME_MAX, NULL);
+    if (r.object && !params.object)
+        reader_bad(&r, "params", "REQUIRED", NULL, "is missing; must be a mapping of parameters to values");
+    json_t *out = json_pack("{s:o, s:o}", "params", params.object ? json_deep_copy(params.object) : json_object(), "metrics", read_metrics(&r, s));
+    if (source)
+        (void)json_object_set_new(out, "source", json_string(source));
+    (void)json_array_append_new(s->observations, out);
+    reader_close(&params);
+    reader_close(&r);
+}
+
+json_t *spec_warm_start(const struct reader *top, struct spec *s)
+{
+    const json_t *given = reader_find(top, "warm_start");
+    json_t *wrapped = json_is_string(given) || json_is_array(given) ? json_pack("{s:O}", "from", given) : NULL; /* names alone */
+    struct reader r = reader_open(wrapped ? wrapped : given, "/warm_start", warm_members, top->problems);
+    s->warm_from = read_sources(&r);
+    s->warm_trials = reader_int(&r, "trials", 1, MOST_WARM_TRIALS, DEFAULT_WARM_TRIALS);
+    s->warm_repeat = reader_int(&r, "repeat", 0, MOST_REPEAT, DEFAULT_REPEAT);
+    s->observations = json_array();
+    const json_t *list = reader_list(&r, "observations", SPEC_MAX_OBSERVATIONS);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char *pointer CLEANUP_FREE = pointer_index("/warm_start/observations", i);
+        read_observation(json_array_get(list, i), pointer, top->problems, s);
+    }
+    reader_close(&r);
+    json_decref(wrapped);
+    if (!given)
+        return NULL;
+    return json_pack("{s:O, s:I, s:I, s:O}", "from", s->warm_from, "trials", (json_int_t)s->warm_trials, "repeat", (json_int_t)s->warm_repeat,
+                     "observations", s->observations);
 }
 
 /* --- what a trial must report */

@@ -218,7 +218,8 @@ void run_release(struct run *r)
 enum err run_ask(struct run *r, double *x)
 {
     struct search s = {.problem = &r->space->problem, .settings = &r->settings, .seed = r->seed, .cursor = r->cursor,
-                       .history = r->algorithm->needs_history ? r->observations : NULL, .n_history = r->algorithm->needs_history ? r->n : 0};
+                       .history = r->algorithm->needs_history ? r->observations : NULL, .n_history = r->algorithm->needs_history ? r->n : 0,
+                       .earlier = r->earlier, .n_earlier = r->algorithm->needs_history ? r->n_earlier : 0};
     r->last.x = x;
     struct error error;
     enum err err = algorithm_suggest(r->algorithm, &s, r->cached ? &r->cache : NULL, &r->last, &error);

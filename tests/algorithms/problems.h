@@ -40,6 +40,8 @@ struct run {
     struct observation observations[MAX_TEST_TRIALS];
     double x[MAX_TEST_TRIALS][16], y[MAX_TEST_TRIALS][3], excess[MAX_TEST_TRIALS][2]; /* spaces of more dimensions are not run, only asked */
     size_t n;
+    struct earlier earlier[2];
+    size_t n_earlier;
     struct suggestion last;
 };
 

@@ -162,6 +162,49 @@ static void odd_values_break_nothing(void **state)
     }
 }
 
+/* Two earlier searches that had other parameters, ranges and objectives, as space_foreign gives them. */
+static void draw_earlier(struct run *r, struct rng *rng, struct observation *trials, double (*x)[16], double (*y)[3])
+{
+    const size_t n = 12;
+    for (size_t i = 0; i < 2 * n; i++) {
+        for (int k = 0; k < r->space->n_dims; k++) {
+            const struct dim *d = &r->space->dims[k];
+            x[i][k] = d->kind == DIM_CATEGORICAL ? ((double)(rng_next(rng) % (uint64_t)d->n_levels) + 0.5) / (double)d->n_levels : 2 * rng_uniform(rng) - 0.5;
+            if (rng_next(rng) % 4 == 0 || (k == 0 && i < n)) /* the first one did not have the first parameter */
+                x[i][k] = NAN;
+        }
+        for (int j = 0; j < 3; j++)
+            y[i][j] = rng_next(rng) % 3 ? rng_normal(rng) : odd_values[rng_next(rng) % ARRAY_LEN(odd_values)];
+        trials[i] = (struct observation){.number = (int64_t)(i % n), .state = OBSERVATION_DONE, .x = x[i], .y = y[i], .y_se = NAN, .cost = NAN};
+    }
+    r->earlier[0] = (struct earlier){trials, n};
+    r->earlier[1] = (struct earlier){trials + n, n};
+    r->n_earlier = 2;
+}
+
+static void earlier_searches_break_nothing(void **state)
+{
+    static double x[24][16], y[24][3];
+    static struct observation trials[24];
+    struct rng rng = rng_new(21, RNG_POINT, 0);
+    struct run *r = start(state, 17), *again = start(state, 17);
+    draw_earlier(r, &rng, trials, x, y);
+    memcpy(again->earlier, r->earlier, sizeof r->earlier);
+    again->n_earlier = 2;
+    again->cached = false;
+    for (int i = 0; i < TRIALS; i++) {
+        enum err err = rough_step(r);
+        assert_int_equal(rough_step(again), err);
+        if (err == ERR_EXHAUSTED && test_space_finite(r->space))
+            break;
+        assert_int_equal(err, OK);
+        assert_point(r->space, r->x[i]);
+        assert_true(same_point(r->x[i], again->x[i], r->space->n_dims));
+    }
+    finish(r);
+    finish(again);
+}
+
 /* The same point again and again with other results, which replicates and retries make. */
 static void repeated_points_break_nothing(void **state)
 {
@@ -200,6 +243,12 @@ static int count_points(const struct test_space *s, double (*points)[16], int ma
             memcpy(points[n++], x, sizeof x);
     }
     return n;
+}
+
+static bool needs_history(const struct algorithm *a, const struct test_space *s)
+{
+    (void)s;
+    return a->needs_history;
 }
 
 /* Grid and whatever knows the history give every point once and then say that there are no more; the others may go on. */
@@ -384,6 +433,7 @@ static const struct {
     PROMISE(a_restart_changes_no_suggestion, NULL),
     PROMISE(odd_values_break_nothing, NULL),
     PROMISE(repeated_points_break_nothing, NULL),
+    PROMISE(earlier_searches_break_nothing, needs_history),
     PROMISE(a_finite_space_is_searched_without_repeats, exhausts),
     PROMISE(no_point_comes_twice_in_an_infinite_space, never_repeats),
 };

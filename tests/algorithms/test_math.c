@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "gp/acquire.h"
 #include "gp/fit.h"
+#include "gp/guide.h"
+#include "gp/models.h"
 #include "gp/subset.h"
 #include "grid.h"
 #include "math/array.h"
@@ -512,7 +514,7 @@ static void the_gradient_of_the_acquisition_is_that_of_finite_differences(void *
     struct gp_model model;
     draw_set(s, &space, 25, &set);
     gp_fit_theta(&set, NULL, rng_new(1, RNG_START, 0), &theta);
-    gp_model_init(&model, &set, &theta, 3);
+    gp_model_init(&model, &set, &theta, NULL, 3);
     double point[GP_MAX_DIMS] = {0.31, 0.72, 0.5, 0.4, 2, 1}, g[4];
     gp_model_believe(&model, point);
     gp_model_finish(&model);
@@ -536,6 +538,70 @@ static void the_gradient_of_the_acquisition_is_that_of_finite_differences(void *
     gp_set_release(&set);
 }
 
+/* A guide over a part of the dimensions, and a model that has it as a regressor. */
+static void guides_have_right_gradients_and_do_not_rule(void **state)
+{
+    (void)state;
+    const struct test_space *s = test_space_find("mixed");
+    struct gp_space space = plain_space(s);
+    double x[30][16], y[30];
+    struct observation trials[30];
+    struct rng r = rng_new(8, RNG_POINT, 0);
+    for (size_t i = 0; i < 30; i++) {
+        for (int k = 0; k < 6; k++)
+            x[i][k] = rng_uniform(&r);
+        s->problem.snap(s->problem.ctx, x[i]);
+        s->f(x[i], &y[i]);
+        y[i] = 1000 * y[i] + 3;
+        x[i][1] = NAN; /* it did not have the second parameter */
+        trials[i] = (struct observation){.number = (int64_t)i, .state = OBSERVATION_DONE, .x = x[i], .y = &y[i], .y_se = NAN};
+    }
+    struct earlier earlier = {trials, 30};
+    double now_x[10][16], now_y[10];
+    struct observation now[10];
+    for (size_t i = 0; i < 10; i++) {
+        for (int k = 0; k < 6; k++)
+            now_x[i][k] = rng_uniform(&r);
+        s->problem.snap(s->problem.ctx, now_x[i]);
+        s->f(now_x[i], &now_y[i]);
+        now[i] = (struct observation){.number = (int64_t)i, .state = OBSERVATION_DONE, .x = now_x[i], .y = &now_y[i], .y_se = NAN};
+    }
+    struct search search = {.problem = &s->problem, .history = now, .n_history = 10, .earlier = &earlier, .n_earlier = 1};
+    struct gp_history h;
+    gp_history_init(&h, &search, &space);
+    struct gp_guide *guide = gp_guides_new(&h, NULL);
+    assert_non_null(guide);
+    assert_int_equal(guide->n, 1);
+    assert_int_equal(guide->part[0].space.d, 5);
+    h.guide = guide;
+    struct models *k = X_NEW(struct models);
+    assert_true(models_init(k, &h, NULL));
+    double point[GP_MAX_DIMS] = {0.31, 0.72, 0.5, 0.4, 2, 1};
+    static const size_t which[] = {0, 1, 2, 3};
+    double mean, deviation, d_mean[4], d_deviation[4];
+    gp_model_predict(&k->model[0], point, &mean, &deviation, which, 4, d_mean, d_deviation);
+    assert_near(mean, gp_model_mean(&k->model[0], point), 1e-12);
+    for (size_t q = 0; q < 4; q++) {
+        double up, down, up_deviation, down_deviation, keep = point[q];
+        point[q] = keep + 1e-5;
+        gp_model_predict(&k->model[0], point, &up, &up_deviation, NULL, 0, NULL, NULL);
+        point[q] = keep - 1e-5;
+        gp_model_predict(&k->model[0], point, &down, &down_deviation, NULL, 0, NULL, NULL);
+        point[q] = keep;
+        assert_near(d_mean[q], (up - down) / 2e-5, 1e-5);
+        assert_near(d_deviation[q], (up_deviation - down_deviation) / 2e-5, 1e-5);
+    }
+    for (size_t i = 0; i < 10; i++) { /* what was measured counts more than what was heard */
+        gp_space_encode(&space, now_x[i], point);
+        gp_model_predict(&k->model[0], point, &mean, &deviation, NULL, 0, NULL, NULL);
+        assert_true(fabs(mean - k->set[0].y[i]) < 4 * sqrt(k->model[0].noise + GP_FLOOR) + 1e-3);
+    }
+    models_release(k);
+    free(k);
+    gp_guides_free(guide, h.n_targets);
+    gp_history_release(&h);
+}
+
 static void bounds_and_cost_have_right_gradients(void **state)
 {
     (void)state;
@@ -549,7 +615,7 @@ static void bounds_and_cost_have_right_gradients(void **state)
     for (int i = 0; i < 3; i++) {
         for (size_t k = 0; k < 4; k++)
             theta.v[k] += 0.2 * i;
-        gp_model_init(&model[i], &set, &theta, 0);
+        gp_model_init(&model[i], &set, &theta, NULL, 0);
         gp_model_finish(&model[i]);
     }
     double point[GP_MAX_DIMS] = {0.6, 0.72, 0.5, 0.4, 2, 1}, g[4];
@@ -678,7 +744,7 @@ static void init_objectives(const struct gp_space *space, int m, struct gp_set *
         gp_set_add(&set[j], (const double[]){0.1, 0.2}, 0.2 + 0.3 * j, 0);
         gp_set_add(&set[j], (const double[]){0.5, 0.6}, 0.6 - 0.2 * j, 0);
         gp_set_add(&set[j], (const double[]){0.9, 0.1}, -0.4 + 0.5 * j, 0);
-        gp_model_init(&model[j], &set[j], &theta, 0);
+        gp_model_init(&model[j], &set[j], &theta, NULL, 0);
         gp_model_finish(&model[j]);
     }
 }
@@ -770,7 +836,7 @@ static void a_model_goes_through_its_points_and_is_unsure_away_from_them(void **
     gp_set_add(&set, (const double[]){0.9, 0.9}, 0.8, 1); /* known to be noisy */
     struct gp_theta theta = {{log(0.3), log(0.3), 0, -15}};
     struct gp_model m;
-    gp_model_init(&m, &set, &theta, 2);
+    gp_model_init(&m, &set, &theta, NULL, 2);
     gp_model_finish(&m);
     double mean, deviation, far_deviation;
     gp_model_predict(&m, (const double[]){0.1, 0.1}, &mean, &deviation, NULL, 0, NULL, NULL);
@@ -854,6 +920,7 @@ int main(void)
         cmocka_unit_test(the_better_half_keeps_its_shape_and_the_worse_its_ranks),
         cmocka_unit_test(the_kernel_is_matern_five_halves),
         cmocka_unit_test(the_gradient_of_the_fit_is_that_of_finite_differences),
+        cmocka_unit_test(guides_have_right_gradients_and_do_not_rule),
         cmocka_unit_test(bounds_and_cost_have_right_gradients),
         cmocka_unit_test(the_gradient_of_the_acquisition_is_that_of_finite_differences),
         cmocka_unit_test(boxes_fill_what_the_front_leaves_without_overlap),

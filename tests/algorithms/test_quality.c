@@ -246,12 +246,77 @@ static void cost_is_saved_when_it_counts(void **state)
         fail_msg("spent %g with the cost known, %g without", with, without);
 }
 
+/* The same problem with a shift, another scale and a parameter less, as an experiment of last month. */
+static void hartmann_of_last_month(const double *u, double *y)
+{
+    double moved[6];
+    for (int i = 0; i < 6; i++)
+        moved[i] = fmin(fmax(u[i] + (i % 2 ? 0.03 : -0.03), 0), 1);
+    test_space_find("hartmann6")->f(moved, y);
+    *y = 100 * *y + 5000;
+}
+
+static void opposite(const double *u, double *y)
+{
+    test_space_find("hartmann6")->f(u, y);
+    *y = -*y;
+}
+
+/* Median regret after so many trials. */
+static double regret_after(const char *algorithm, void (*source)(const double *u, double *y), int budget)
+{
+    double regret[SEEDS];
+    for (int seed = 0; seed < SEEDS; seed++) {
+        struct run *r = X_NEW(struct run), *old = X_NEW(struct run);
+        struct test_space s = *test_space_find("hartmann6");
+        s.f = source;
+        test_space_init(&s);
+        run_init(old, &s, "gp", (uint64_t)seed + 100);
+        for (int i = 0; source && i < 40; i++) {
+            assert_int_equal(run_step(old), OK);
+            old->x[i][3] = i % 2 ? NAN : old->x[i][3];
+        }
+        run_init(r, test_space_find("hartmann6"), algorithm, (uint64_t)seed + 1);
+        r->earlier[0] = (struct earlier){old->observations, old->n};
+        r->n_earlier = source != NULL;
+        for (int i = 0; i < budget; i++)
+            assert_int_equal(run_step(r), OK);
+        regret[seed] = run_best(r) - r->space->best;
+        run_release(r);
+        run_release(old);
+        free(r);
+        free(old);
+    }
+    qsort(regret, SEEDS, sizeof *regret, by_value);
+    return regret[SEEDS / 2];
+}
+
+static void earlier_searches_help_and_bad_ones_are_forgotten(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *algorithm;
+        int budget;
+        double ratio; /* of the regret without */
+    } cases[] = {{"gp", 12, 0.6}, {"tpe", 20, 0.8}, {"auto", 12, 0.6}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        double with = regret_after(cases[i].algorithm, hartmann_of_last_month, cases[i].budget);
+        double without = regret_after(cases[i].algorithm, NULL, cases[i].budget);
+        if (!(with <= cases[i].ratio * without))
+            fail_msg("%s: regret %g with an earlier search, %g without", cases[i].algorithm, with, without);
+    }
+    double misled = regret_after("gp", opposite, 50), alone = regret_after("gp", NULL, 50);
+    if (!(misled <= alone + 0.15))
+        fail_msg("regret %g with a misleading earlier search, %g without", misled, alone);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_model_beats_random_search),
         cmocka_unit_test(divergence_and_failures_do_not_blind_the_model),
         cmocka_unit_test(several_objectives_give_a_front),
+        cmocka_unit_test(earlier_searches_help_and_bad_ones_are_forgotten),
         cmocka_unit_test(outcome_constraints_are_learnt),
         cmocka_unit_test(cost_is_saved_when_it_counts),
         cmocka_unit_test(a_noisy_objective_is_averaged_not_chased),

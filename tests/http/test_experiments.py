@@ -58,6 +58,29 @@ class Create(Case):
             self.ok(self.s.post(f"/api/v1/projects/{project}/experiments", spec), 201)
         self.assertIn("vision", [p["name"] for p in self.s.get("/api/v1/projects").json["projects"]])
 
+    def test_warm_start_takes_the_trials_of_earlier_experiments(self):
+        old = self.s.create(ask_spec(objective={"metric": "accuracy", "direction": "maximize"},
+                                     parameters={"lr": {"type": "float", "min": 1e-4, "max": 1, "scale": "log"}, "act": ["relu", "gelu"], "depth": {"type": "int", "min": 1, "max": 9}}))
+        for i in range(10):
+            t = old.ask()
+            self.ok(old.complete(t["number"], accuracy=-t["params"]["lr"]) if i else old.post(f"/trials/{t['number']}:fail"))
+        spec = ask_spec(algorithm="gp", warm_start={"from": [old.name], "trials": 6, "repeat": 2, "observations": [{"params": {"lr": 1e-5, "act": "tanh"}, "metrics": {"loss": 7}}]})
+        e = self.s.create(spec)
+        kept = e.get().json["spec"]["warm_start"]
+        self.assertEqual((kept["from"], kept["repeat"], len(kept["observations"])), ([old.name], 2, 7))
+        of_old = [o for o in kept["observations"] if o.get("source") == old.name]
+        self.assertEqual(len(of_old), 6)
+        self.assertTrue(all(o["metrics"]["loss"] == o["params"]["lr"] for o in of_old), of_old)
+        first = [e.ask(worker=w) for w in "ab"]
+        self.assertTrue(all(t["origin"]["by"] == "warm_start" for t in first), first)
+        self.assertEqual([t["origin"].get("note") for t in first], [None, f"from experiment {old.name}"])
+        self.assertEqual(first[1]["params"]["act"], "relu") # the others cannot be told here
+        self.assertNotEqual(e.ask(worker="c")["origin"]["by"], "warm_start")
+        clone = self.ok(e.post(":clone", {}), 201)
+        self.assertEqual(clone["spec"]["warm_start"], kept)
+        body = self.problem(self.s.post(ALL, ask_spec(warm_start="not-there")), 422)
+        self.assertEqual(body["errors"][0]["pointer"], "/warm_start/from/0")
+
     def test_every_problem_is_told_at_once_with_its_place(self):
         spec = ask_spec(parameters={"lr": {"type": "float", "min": 1, "max": 0.1}, "act": {"type": "categorial", "values": ["relu"]}},
                         objective={"metric": "loss", "direction": "downwards"}, trails={"max": 3})

@@ -101,6 +101,26 @@ class Restart(Case):
         self.s.start()
         e.wait_trial(n, "QUEUED", "LOST")
 
+    def test_warm_start_suggests_the_same_after_a_restart(self):
+        old = self.s.create(ask_spec(algorithm="sobol"))
+        for _ in range(12):
+            t = old.ask()
+            self.ok(old.complete(t["number"], loss=abs(t["params"]["lr"] - 0.01) + (t["params"]["act"] == "tanh")))
+        twins = [self.s.create(ask_spec(algorithm="gp", warm_start=old.name)) for _ in range(2)]
+        for i in range(9):
+            if i == 6: # what the old one has become is no matter; nor is a restart between any two suggestions of one of the twins
+                self.assertEqual(self.s.delete(f"{old.path}?force=true").status, 204)
+                self.s.kill()
+                self.s.start()
+            asked = [e.ask() for e in twins]
+            self.assertEqual(asked[0]["params"], asked[1]["params"], i)
+            self.assertEqual(asked[0]["origin"], asked[1]["origin"], i)
+            self.ok(twins[0].complete(asked[0]["number"], loss=i % 4))
+            if i % 2:
+                self.s.kill()
+                self.s.start()
+            self.ok(twins[1].complete(asked[1]["number"], loss=i % 4))
+
     def test_tokens_and_sessions_outlive_a_restart(self):
         old = self.s.token
         self.s.stop()

@@ -237,6 +237,44 @@ static void points_outside_are_refused(void **state)
     }
 }
 
+static void trials_of_other_spaces_are_placed_as_far_as_they_mean_something(void **state)
+{
+    (void)state;
+    struct space *s = make("{\"x\": {\"type\": \"float\", \"min\": 0, \"max\": 10}, \"lr\": {\"type\": \"float\", \"min\": 0.001, \"max\": 0.1, \"scale\": \"log\"},"
+                           "\"n\": {\"type\": \"int\", \"min\": 1, \"max\": 4}, \"act\": [\"relu\", \"tanh\"],"
+                           "\"slope\": {\"type\": \"float\", \"min\": 0, \"max\": 1, \"when\": {\"act\": \"relu\"}}}", NULL);
+    static const struct {
+        const char *params;
+        double u[5]; /* NAN: inactive or not known; the first is INFINITY: it cannot be compared */
+    } cases[] = {
+        {"{\"x\": 5, \"lr\": 0.01, \"n\": 1, \"act\": \"tanh\"}", {0.5, 0.5, 0.125, 0.75, NAN}},
+        {"{\"x\": 5, \"lr\": 0.01, \"n\": 1, \"act\": \"tanh\", \"slope\": 0.5, \"gone\": \"z\"}", {0.5, 0.5, 0.125, 0.75, NAN}},
+        {"{\"x\": 14, \"lr\": 0.00005, \"n\": 5, \"act\": \"relu\"}", {INFINITY}}, /* lr is more than half a range below */
+        {"{\"x\": 14, \"lr\": 0.0005, \"n\": 5, \"act\": \"relu\", \"slope\": 0.25}", {1.4, -0.15051499783199, 1.125, 0.25, 0.25}},
+        {"{\"x\": 1, \"n\": 2, \"act\": \"relu\"}", {0.1, NAN, 0.375, 0.25, NAN}},
+        {"{\"x\": 1, \"lr\": 0.01, \"n\": 2}", {0.1, 0.5, 0.375, NAN, NAN}},
+        {"{\"x\": 1, \"n\": 2.5, \"act\": \"tanh\"}", {0.1, NAN, 0.5, 0.75, NAN}},
+        {"{\"x\": 1}", {INFINITY}},                                              /* too little */
+        {"{\"x\": 1, \"lr\": 0.01, \"n\": 2, \"act\": \"gelu\"}", {INFINITY}}, /* a value that is not here */
+        {"{\"x\": \"1\", \"lr\": 0.01, \"n\": 2, \"act\": \"relu\"}", {INFINITY}},
+        {"{\"x\": 1, \"lr\": -1, \"n\": 2, \"act\": \"relu\"}", {INFINITY}},
+        {"{\"x\": 1e300, \"lr\": 0.01, \"n\": 2, \"act\": \"relu\"}", {INFINITY}},
+        {"[]", {INFINITY}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        double u[SPACE_MAX_PARAMS];
+        json_t *params = json_loads(cases[i].params, 0, NULL);
+        bool known = space_foreign(s, params, u);
+        if (known == isinf(cases[i].u[0]))
+            fail_msg("%s: %s", cases[i].params, known ? "taken" : "refused");
+        for (size_t k = 0; known && k < s->n; k++)
+            if (isnan(u[k]) != isnan(cases[i].u[k]) || fabs(u[k] - cases[i].u[k]) > 1e-12)
+                fail_msg("%s: u[%zu] is %.17g", cases[i].params, k, u[k]);
+        json_decref(params);
+    }
+    space_free(s);
+}
+
 static void whole_numbers_may_be_written_as_reals(void **state)
 {
     (void)state;
@@ -416,7 +454,8 @@ int main(void)
                                        cmocka_unit_test(conditions_decide_what_exists),
                                        cmocka_unit_test(constraints_hold_when_their_parameters_are_absent),
                                        cmocka_unit_test(points_outside_are_refused),
-                                       cmocka_unit_test(whole_numbers_may_be_written_as_reals),
+                                       cmocka_unit_test(trials_of_other_spaces_are_placed_as_far_as_they_mean_something),
+        cmocka_unit_test(whole_numbers_may_be_written_as_reals),
                                        cmocka_unit_test(any_point_of_any_space_is_inside_and_comes_back),
                                        cmocka_unit_test(every_level_comes_back),
                                        cmocka_unit_test(levels_get_their_share)};

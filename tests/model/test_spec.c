@@ -145,7 +145,7 @@ static void examples_of_the_reference_are_valid(void **state)
         problems_release(&p);
         from = end;
     }
-    assert_int_equal(n, 2);
+    assert_int_equal(n, 3);
 }
 
 #define SMALL "objective: {metric: loss, direction: minimize}\nparameters: {x: {type: float, min: 0, max: 1}}\n"
