@@ -42,18 +42,27 @@ static void check_metrics(const struct spec *spec, struct problems *problems)
         collector->close(parser);
 }
 
+/* Settings that do not go together, of each rule, and of rules that pause trials. */
 static void check_stopping(const struct plan *plan, struct problems *problems)
 {
-    const struct stopper *s = plan->stopper;
-    const struct settings *settings = &plan->spec->stopping_settings;
-    char why[STOP_REASON];
-    const char *at = s && s->fault ? s->fault(settings, why) : NULL;
-    if (at) {
-        char *pointer CLEANUP_FREE = x_asprintf("/stopping/settings/%s", at);
-        problems_add(problems, pointer, "CONFLICT", NULL, "%s", why);
-    } else if (s && plan->spec->replicates > 1 && stopper_budget(s, settings, 1, 0)) {
-        problems_add(problems, "/trials/replicates", "CONFLICT", NULL, "is %lld, must be 1 with stopping rule %s in its form that pauses trials",
-                     (long long)plan->spec->replicates, s->name);
+    const struct spec *spec = plan->spec;
+    const bool listed = json_is_array(json_object_get(spec->document, "stopping"));
+    const char *pauses = NULL;
+    for (size_t i = 0; i < spec->n_stopping; i++) {
+        const struct stopper *s = plan->stoppers[i];
+        char why[STOP_REASON];
+        char *at CLEANUP_FREE = listed ? x_asprintf("/stopping/%zu", i) : x_strdup("/stopping");
+        const char *fault = s->fault ? s->fault(&spec->stopping[i].settings, why) : NULL;
+        char *pointer CLEANUP_FREE = x_asprintf("%s/settings/%s", at, fault ? fault : "form");
+        const bool pausing = !fault && stopper_budget(s, &spec->stopping[i].settings, 1, 0);
+        if (fault)
+            problems_add(problems, pointer, "CONFLICT", NULL, "%s", why);
+        if (pausing && pauses)
+            problems_add(problems, pointer, "CONFLICT", "stop", "is pause, as that of rule %s; only one rule can pause trials", pauses);
+        if (pausing && spec->replicates > 1)
+            problems_add(problems, "/trials/replicates", "CONFLICT", NULL, "is %lld, must be 1 with stopping rule %s in its form that pauses trials",
+                         (long long)spec->replicates, s->name);
+        pauses = pausing ? s->name : pauses;
     }
 }
 

@@ -86,7 +86,8 @@ void live_trial_drop(struct live *l, struct live_trial *t)
     HASH_DELETE(hh, l->trials, t); /* NOLINT(clang-analyzer-unix.Malloc): it is not seen that freed ones are in no list */
     trial_free(t->row);
     attempt_free(t->attempt);
-    series_release(&t->series);
+    for (size_t i = 0; i < SPEC_MAX_STOPPING; i++)
+        series_release(&t->series[i]);
     free(t);
 }
 

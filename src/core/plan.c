@@ -47,7 +47,8 @@ struct plan *plan_new(struct spec *spec)
     p->spec = spec;
     warm_plan(p);
     p->algorithm = algorithm_find(spec->algorithm);
-    p->stopper = stopper_find(spec->stopping);
+    for (size_t i = 0; i < spec->n_stopping; i++)
+        p->stoppers[i] = stopper_find(spec->stopping[i].name);
     atomic_init(&p->refs, 1);
     return p;
 }

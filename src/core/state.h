@@ -34,7 +34,7 @@ struct plan {
     _Atomic int refs;
     struct spec *spec;
     const struct algorithm *algorithm;
-    const struct stopper *stopper; /* NULL = none */
+    const struct stopper *stoppers[SPEC_MAX_STOPPING]; /* of spec->stopping */
     struct problem problem;
     const char **names;            /* of the parameters, NULL-ended */
     struct earlier_source sources[MAX_EARLIER];
@@ -58,6 +58,12 @@ struct series {
 
 void series_release(struct series *s);
 
+/* What ended trials had reported on the metric of a rule, by number; owned arrays. */
+struct ended_curves {
+    struct curve *items;
+    size_t n, cap, n_points;
+};
+
 struct live_trial {
     UT_hash_handle hh; /* in live.trials by number */
     int64_t number;
@@ -68,7 +74,7 @@ struct live_trial {
     int64_t submit_at;      /* mono ms of the next try to submit; NEVER = not needed */
     int submit_tries;
     bool submitted;         /* the backend has it: status will come */
-    struct series series;   /* when there is a stopping rule */
+    struct series series[SPEC_MAX_STOPPING]; /* of each stopping rule */
     bool series_loaded;
 };
 
@@ -92,9 +98,8 @@ struct live {
     bool goal_reached;
     int64_t suggest_after;  /* mono ms: a failed suggestion is tried again then */
     void *cache;            /* the algorithm's */
-    struct curve *curves;   /* ended trials for the stopping rule, by number; owned arrays */
-    size_t n_curves, cap_curves, n_points;
-    bool curves_loaded;
+    struct ended_curves ended[SPEC_MAX_STOPPING]; /* for each stopping rule */
+    bool ended_loaded;
 };
 
 enum effect_kind { EFFECT_SUBMIT, EFFECT_CANCEL, EFFECT_FORGET, EFFECT_SUGGEST };
@@ -231,9 +236,9 @@ void suggested_free(void *suggested);
 /* --- stop_rule.c */
 enum err stop_rule_load(struct core *c, const struct live *l, struct live_trial *t, struct error *error); /* before new reports are stored: they must be told from the old */
 void stop_rule_started(struct live_trial *t, bool again); /* a new attempt; again: of the same replicate */
-bool stop_rule_measured(const struct live *l, struct live_trial *t, const struct measurement *m); /* a new report was stored; true: the rule is to be asked */
-enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, struct stop_answer *answer, struct error *error);
-void stop_rule_passed(struct live_trial *t); /* it is not to be asked: the trial is stopping */
+unsigned stop_rule_measured(const struct live *l, struct live_trial *t, const struct measurement *m); /* a new report was stored: bits of the rules that are to be asked */
+enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, unsigned rules, struct stop_answer *answer, struct error *error); /* of the first that stops, else of one that pauses */
+void stop_rule_passed(const struct live *l, struct live_trial *t); /* they are not to be asked: the trial is stopping */
 int64_t stop_rule_budget(struct core *c, const struct live *l, struct live_trial *t); /* the step at which its attempt ends; 0 = it runs to its own end, or its reports cannot be read */
 enum err stop_rule_promote(struct core *c, struct live *l, bool last, struct live_trial **out, char *why, struct error *error); /* NULL: no paused one goes on */
 enum err stop_rule_ended(struct core *c, struct live *l, struct live_trial *t, struct error *error); /* its curve joins those of ended trials */

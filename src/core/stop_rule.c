@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The curves that a stopping rule compares. Those of trials that ended are read from the store when first needed; those of live trials stand in
+/* The curves that stopping rules compare, of each rule those on its metric. Those of trials that ended are read from the store when first needed; those of live trials stand in
  * their live_trial. Both are functions of what is stored, however it came in, so that a restart changes no decision.
  *
  * Memory is bounded: of a trial the reports at its first MAX_STEPS steps, of ended trials the newest MAX_CURVES and the best, and no more
@@ -62,27 +62,32 @@ static bool series_put(struct series *s, int64_t step, double value)
 
 struct reading {
     struct series *series;
-    const struct objective *objective;
+    const struct stopping *rule;
     int64_t attempt, replicate;
 };
+
+/* Smaller is better afterwards. */
+static double ranked(const struct stopping *rule, double value)
+{
+    return rule->maximize ? -value : value;
+}
 
 static bool read_point(void *arg, const struct measurement *m) /* by step, then attempt */
 {
     struct reading *r = arg;
     if (m->replicate != r->replicate)
         return true;
-    (void)series_put(r->series, m->step, objective_rank(r->objective, m->value));
+    (void)series_put(r->series, m->step, ranked(r->rule, m->value));
     r->series->asked = m->step;
     if (m->attempt == r->attempt)
         r->series->at = m->step;
     return true;
 }
 
-static enum err read_series(struct core *c, const struct live *l, int64_t trial_id, struct reading r, struct error *error)
+static enum err read_series(struct core *c, int64_t trial_id, struct reading r, struct error *error)
 {
-    r.objective = &l->plan->spec->objectives[0];
     series_release(r.series);
-    struct measurement_query q = {.trial_id = trial_id, .metric = r.objective->metric, .from_step = INT64_MIN};
+    struct measurement_query q = {.trial_id = trial_id, .metric = r.rule->metric, .from_step = INT64_MIN};
     return measurement_list(c->db, &q, read_point, &r, error);
 }
 
@@ -90,114 +95,132 @@ enum err stop_rule_load(struct core *c, const struct live *l, struct live_trial 
 {
     if (t->series_loaded)
         return OK;
-    const struct reading r = {.series = &t->series, .attempt = t->row->attempt, .replicate = t->row->replicate};
-    enum err err = read_series(c, l, t->row->id, r, error);
+    const struct spec *spec = l->plan->spec;
+    enum err err = OK;
+    for (size_t i = 0; i < spec->n_stopping && !err; i++) {
+        const struct reading r = {.series = &t->series[i], .rule = &spec->stopping[i], .attempt = t->row->attempt, .replicate = t->row->replicate};
+        err = read_series(c, t->row->id, r, error);
+    }
     t->series_loaded = !err;
     return err;
 }
 
 /* --- of ended trials */
 
-static bool too_many(const struct live *l)
+static bool too_many(const struct ended_curves *e, int64_t best)
 {
-    const size_t best_apart = l->n_curves && l->curves[0].number == l->row->best_number;
-    return l->n_curves > 1 && (l->n_curves > MAX_CURVES + best_apart || l->n_points > MAX_POINTS);
+    const size_t best_apart = e->n && e->items[0].number == best;
+    return e->n > 1 && (e->n > MAX_CURVES + best_apart || e->n_points > MAX_POINTS);
 }
 
 /* All but the best. */
-static void forget_oldest(struct live *l)
+static void forget_oldest(struct ended_curves *e, int64_t best)
 {
-    struct curve *oldest = &l->curves[l->curves[0].number == l->row->best_number];
+    struct curve *oldest = &e->items[e->items[0].number == best];
     x_free(oldest->step);
     x_free(oldest->value);
-    l->n_points -= oldest->n;
-    memmove(oldest, oldest + 1, (size_t)(l->curves + --l->n_curves - oldest) * sizeof *oldest);
+    e->n_points -= oldest->n;
+    memmove(oldest, oldest + 1, (size_t)(e->items + --e->n - oldest) * sizeof *oldest);
 }
 
 /* Takes the arrays of `s`. False if others, or this one, had to be forgotten for it. */
-static bool add_curve(struct live *l, struct curve fresh, struct series *s)
+static bool add_curve(struct ended_curves *e, int64_t best, struct curve fresh, struct series *s)
 {
     if (!s->n) {
         series_release(s);
         return true;
     }
-    if (l->n_curves == l->cap_curves) {
-        l->cap_curves = l->cap_curves ? l->cap_curves * 2 : 16;
-        l->curves = x_realloc(l->curves, l->cap_curves * sizeof *l->curves);
+    if (e->n == e->cap) {
+        e->cap = e->cap ? e->cap * 2 : 16;
+        e->items = x_realloc(e->items, e->cap * sizeof *e->items);
     }
-    size_t at = l->n_curves++; /* kept by number, whatever the order trials end in */
-    while (at > 0 && l->curves[at - 1].number > fresh.number) {
-        l->curves[at] = l->curves[at - 1];
+    size_t at = e->n++; /* kept by number, whatever the order trials end in */
+    while (at > 0 && e->items[at - 1].number > fresh.number) {
+        e->items[at] = e->items[at - 1];
         at--;
     }
     fresh.step = x_realloc(s->step, s->n * sizeof *s->step);
     fresh.value = x_realloc(s->value, s->n * sizeof *s->value);
     fresh.n = s->n;
-    l->curves[at] = fresh;
-    l->n_points += s->n;
+    e->items[at] = fresh;
+    e->n_points += s->n;
     s->step = NULL;
     s->value = NULL;
     series_release(s);
-    bool all = !too_many(l);
-    while (too_many(l))
-        forget_oldest(l);
+    bool all = !too_many(e, best);
+    while (too_many(e, best))
+        forget_oldest(e, best);
     return all;
 }
 
 struct found {
     int64_t id, attempt, replicate;
-    struct curve curve;
+    struct curve curve; /* but for its reports */
 };
 
 struct page {
+    const struct stopping *rule;
     struct found found[PAGE];
     size_t n;
 };
 
-static struct found note(const struct trial *t)
+/* What a completed trial ended with on the metric of a rule. */
+static double final_of(const struct stopping *rule, const struct trial *t)
+{
+    double value = NAN;
+    if (rule->on_first || t->state != TRIAL_SUCCEEDED)
+        return t->rank;
+    json_t *metrics = json_loads(t->metrics, 0, NULL);
+    (void)number_from_json(json_object_get(metrics, rule->metric), &value);
+    json_decref(metrics);
+    return ranked(rule, value);
+}
+
+static struct found note(const struct stopping *rule, const struct trial *t)
 {
     return (struct found){.id = t->id,
                           .attempt = t->attempt,
                           .replicate = t->replicate,
-                          .curve = {.number = t->number, .end = ends[t->state].end, .final = t->rank}};
+                          .curve = {.number = t->number, .end = ends[t->state].end, .final = final_of(rule, t)}};
 }
 
 static bool find_ended(void *arg, const struct trial *t)
 {
     struct page *page = arg;
-    page->found[page->n++] = note(t);
+    page->found[page->n++] = note(page->rule, t);
     return page->n < PAGE;
 }
 
 /* `*all`: there was room. */
-static enum err load_curve(struct core *c, struct live *l, const struct found *f, bool *all, struct error *error)
+static enum err load_curve(struct core *c, struct live *l, size_t rule, const struct found *f, bool *all, struct error *error)
 {
     struct series s = {0};
-    enum err err = read_series(c, l, f->id, (struct reading){.series = &s, .attempt = f->attempt, .replicate = f->replicate}, error);
+    const struct reading r = {.series = &s, .rule = &l->plan->spec->stopping[rule], .attempt = f->attempt, .replicate = f->replicate};
+    enum err err = read_series(c, f->id, r, error);
     if (!err)
-        *all = add_curve(l, f->curve, &s);
+        *all = add_curve(&l->ended[rule], l->row->best_number, f->curve, &s);
     series_release(&s);
     return err;
 }
 
 /* The best is kept however old it is. */
-static enum err load_best(struct core *c, struct live *l, struct error *error)
+static enum err load_best(struct core *c, struct live *l, size_t rule, struct error *error)
 {
-    for (size_t i = 0; i < l->n_curves; i++)
-        if (l->curves[i].number == l->row->best_number)
+    for (size_t i = 0; i < l->ended[rule].n; i++)
+        if (l->ended[rule].items[i].number == l->row->best_number)
             return OK;
     struct trial *best;
     enum err err = l->row->best_number ? trial_get(c->db, l->id, l->row->best_number, &best, error) : ERR_NOT_FOUND;
     if (err)
         return err == ERR_NOT_FOUND ? OK : err;
-    const struct found f = note(best);
+    const struct found f = note(&l->plan->spec->stopping[rule], best);
     bool all;
     trial_free(best);
-    return load_curve(c, l, &f, &all, error);
+    return load_curve(c, l, rule, &f, &all, error);
 }
 
 /* The newest first, as long as there is room. */
-static enum err load_curves(struct core *c, struct live *l, struct error *error)
+static enum err load_rule(struct core *c, struct live *l, size_t rule, struct error *error)
 {
     char field[] = "state";
     struct filter state[5] = {[3] = {.op = FILTER_OR, .left = &state[0], .right = &state[1]}, [4] = {.op = FILTER_OR, .left = &state[3], .right = &state[2]}};
@@ -205,6 +228,7 @@ static enum err load_curves(struct core *c, struct live *l, struct error *error)
         if (ends[i].state)
             state[n++] = (struct filter){.op = FILTER_EQ, .field = field, .text = (char *)(uintptr_t)ends[i].state, .number = NAN};
     struct page *page CLEANUP_FREE = x_malloc(sizeof *page);
+    page->rule = &l->plan->spec->stopping[rule];
     char *after CLEANUP_FREE = x_strdup("");
     bool room = true;
     enum err err = OK;
@@ -214,15 +238,21 @@ static enum err load_curves(struct core *c, struct live *l, struct error *error)
         page->n = 0;
         err = trial_list(c->db, &q, find_ended, page, &next, error);
         for (size_t i = 0; i < page->n && room && !err; i++) {
-            err = load_curve(c, l, &page->found[i], &room, error);
-            room = room && l->n_curves < MAX_CURVES;
+            err = load_curve(c, l, rule, &page->found[i], &room, error);
+            room = room && l->ended[rule].n < MAX_CURVES;
         }
         free(after);
         after = next;
     }
-    if (!err)
-        err = load_best(c, l, error);
-    l->curves_loaded = !err;
+    return err ? err : load_best(c, l, rule, error);
+}
+
+static enum err load_ended(struct core *c, struct live *l, struct error *error)
+{
+    enum err err = OK;
+    for (size_t i = 0; i < l->plan->spec->n_stopping && !err; i++)
+        err = load_rule(c, l, i, error);
+    l->ended_loaded = !err;
     return err;
 }
 
@@ -230,56 +260,65 @@ static enum err load_curves(struct core *c, struct live *l, struct error *error)
 
 void stop_rule_started(struct live_trial *t, bool again)
 {
-    if (again) { /* what the attempt before had reported stands until it is reported anew */
-        t->series.at = INT64_MIN;
-        return;
-    }
-    series_release(&t->series);
-    t->series_loaded = true;
+    for (size_t i = 0; i < SPEC_MAX_STOPPING; i++)
+        if (again) /* what the attempt before had reported stands until it is reported anew */
+            t->series[i].at = INT64_MIN;
+        else
+            series_release(&t->series[i]);
+    t->series_loaded |= !again;
 }
 
-bool stop_rule_measured(const struct live *l, struct live_trial *t, const struct measurement *m)
+unsigned stop_rule_measured(const struct live *l, struct live_trial *t, const struct measurement *m)
 {
-    const struct objective *first = &l->plan->spec->objectives[0];
-    if (strcmp(m->metric, first->metric) != 0 || m->replicate != t->row->replicate)
-        return false;
-    bool kept = series_put(&t->series, m->step, objective_rank(first, m->value));
-    if (m->step > t->series.at)
-        t->series.at = m->step;
-    if (!kept && m->step > t->series.asked) /* there is nothing to ask about it, as after a restart */
-        t->series.asked = m->step;
-    return kept;
+    unsigned rules = 0;
+    for (size_t i = 0; i < l->plan->spec->n_stopping; i++) {
+        const struct stopping *rule = &l->plan->spec->stopping[i];
+        struct series *s = &t->series[i];
+        if (strcmp(m->metric, rule->metric) != 0 || m->replicate != t->row->replicate)
+            continue;
+        bool kept = series_put(s, m->step, ranked(rule, m->value));
+        if (m->step > s->at)
+            s->at = m->step;
+        if (!kept && m->step > s->asked) /* there is nothing to ask about it, as after a restart */
+            s->asked = m->step;
+        rules |= kept ? 1u << i : 0;
+    }
+    return rules;
 }
 
 enum err stop_rule_ended(struct core *c, struct live *l, struct live_trial *t, struct error *error)
 {
+    const struct spec *spec = l->plan->spec;
     const enum trial_state state = t->row->state;
-    if (!l->curves_loaded || !ends[state].state || !t->attempt) /* not loaded: it will be read with the others; no attempt: it was told whole */
+    if (!spec->n_stopping || !l->ended_loaded || !ends[state].state || !t->attempt) /* not loaded: it will be read with the others; no attempt: it was told whole */
         return OK;
     enum err err = stop_rule_load(c, l, t, error);
-    if (!err)
-        (void)add_curve(l, (struct curve){.number = t->number, .end = ends[state].end, .final = t->row->rank}, &t->series);
+    for (size_t i = 0; i < spec->n_stopping && !err; i++)
+        (void)add_curve(&l->ended[i], l->row->best_number, note(&spec->stopping[i], t->row).curve, &t->series[i]);
     return err;
 }
 
 void stop_rule_release(struct live *l)
 {
-    for (size_t i = 0; i < l->n_curves; i++) {
-        x_free(l->curves[i].step);
-        x_free(l->curves[i].value);
+    for (size_t rule = 0; rule < SPEC_MAX_STOPPING; rule++) {
+        struct ended_curves *e = &l->ended[rule];
+        for (size_t i = 0; i < e->n; i++) {
+            x_free(e->items[i].step);
+            x_free(e->items[i].value);
+        }
+        free(e->items);
+        *e = (struct ended_curves){0};
     }
-    free(l->curves);
-    l->curves = NULL;
-    l->n_curves = l->cap_curves = l->n_points = 0;
-    l->curves_loaded = false;
+    l->ended_loaded = false;
 }
 
 /* --- the question */
 
-static struct curve live_curve(const struct live_trial *t)
+static struct curve live_curve(const struct live_trial *t, size_t rule)
 {
     const enum curve_end end = t->row->state == TRIAL_PAUSED ? CURVE_PAUSED : CURVE_RUNS;
-    return (struct curve){.number = t->number, .end = end, .final = NAN, .step = t->series.step, .value = t->series.value, .n = t->series.n};
+    const struct series *s = &t->series[rule];
+    return (struct curve){.number = t->number, .end = end, .final = NAN, .step = s->step, .value = s->value, .n = s->n};
 }
 
 static int by_number(const void *a, const void *b)
@@ -289,16 +328,17 @@ static int by_number(const void *a, const void *b)
 }
 
 /* The ended and the others by number, malloced. */
-static enum err list_others(struct core *c, struct live *l, const struct live_trial *but, struct curve **out, size_t *n, struct error *error)
+static enum err list_others(struct core *c, struct live *l, size_t rule, const struct live_trial *but, struct curve **out, size_t *n, struct error *error)
 {
-    enum err err = l->curves_loaded ? OK : load_curves(c, l, error);
+    enum err err = l->ended_loaded ? OK : load_ended(c, l, error);
     if (err)
         return err;
-    struct curve *others = x_malloc((l->n_curves + HASH_COUNT(l->trials)) * sizeof *others);
+    const struct ended_curves *ended = &l->ended[rule];
+    struct curve *others = x_malloc((ended->n + HASH_COUNT(l->trials)) * sizeof *others);
     *out = others;
-    if (l->n_curves)
-        memcpy(others, l->curves, l->n_curves * sizeof *others);
-    *n = l->n_curves;
+    if (ended->n)
+        memcpy(others, ended->items, ended->n * sizeof *others);
+    *n = ended->n;
     struct live_trial *t, *next;
     HASH_ITER(hh, l->trials, t, next)
     {
@@ -307,66 +347,109 @@ static enum err list_others(struct core *c, struct live *l, const struct live_tr
         err = stop_rule_load(c, l, t, error);
         if (err)
             return err;
-        if (t->series.n)
-            others[(*n)++] = live_curve(t);
+        if (t->series[rule].n)
+            others[(*n)++] = live_curve(t, rule);
     }
     qsort(others, *n, sizeof *others, by_number);
     return OK;
 }
 
-enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, struct stop_answer *answer, struct error *error)
+static void passed(struct series *s)
 {
+    if (s->at > s->asked)
+        s->asked = s->at;
+}
+
+void stop_rule_passed(const struct live *l, struct live_trial *t)
+{
+    for (size_t i = 0; i < l->plan->spec->n_stopping; i++)
+        passed(&t->series[i]);
+}
+
+/* Of several rules the reason says which. */
+static void name_rule(const struct spec *spec, size_t rule, struct stop_answer *answer)
+{
+    if (spec->n_stopping < 2)
+        return;
+    char reason[STOP_REASON];
+    memcpy(reason, answer->reason, sizeof reason);
+    (void)snprintf(answer->reason, sizeof answer->reason, "%s on %.60s: %.150s", spec->stopping[rule].name, spec->stopping[rule].metric, reason);
+}
+
+static enum err ask(struct core *c, struct live *l, struct live_trial *t, size_t rule, struct stop_answer *answer, struct error *error)
+{
+    const struct spec *spec = l->plan->spec;
+    struct series *s = &t->series[rule];
     struct curve *others CLEANUP_FREE = NULL;
     size_t n = 0;
-    enum err err = list_others(c, l, t, &others, &n, error);
+    enum err err = list_others(c, l, rule, t, &others, &n, error);
     if (err)
         return err;
-    struct curve own = live_curve(t);
-    while (own.n && own.step[own.n - 1] > t->series.at)
+    struct curve own = live_curve(t, rule);
+    while (own.n && own.step[own.n - 1] > s->at)
         own.n--;
-    const struct stop_question question = {.settings = &l->plan->spec->stopping_settings,
+    const struct stop_question question = {.settings = &spec->stopping[rule].settings,
                                            .trial = &own,
-                                           .asked = t->series.asked,
+                                           .asked = s->asked,
                                            .others = others,
                                            .n_others = n,
-                                           .maximized = l->plan->spec->objectives[0].maximize};
-    stopper_ask(l->plan->stopper, &question, answer);
-    stop_rule_passed(t);
+                                           .maximized = spec->stopping[rule].maximize};
+    stopper_ask(l->plan->stoppers[rule], &question, answer);
+    name_rule(spec, rule, answer);
+    passed(s);
     return OK;
 }
 
-void stop_rule_passed(struct live_trial *t)
+enum err stop_rule(struct core *c, struct live *l, struct live_trial *t, unsigned rules, struct stop_answer *answer, struct error *error)
 {
-    if (t->series.at > t->series.asked)
-        t->series.asked = t->series.at;
+    *answer = (struct stop_answer){0};
+    for (size_t i = 0; i < l->plan->spec->n_stopping; i++) {
+        struct stop_answer one;
+        enum err err = rules & 1u << i ? ask(c, l, t, i, &one, error) : OK;
+        if (err)
+            return err;
+        if (rules & 1u << i && !answer->stop && (one.stop || one.pause))
+            *answer = one;
+    }
+    return OK;
 }
 
 /* --- pauses */
 
+/* The rule that pauses trials; n_stopping if none does. */
+static size_t pausing_rule(const struct live *l)
+{
+    size_t i = 0;
+    while (i < l->plan->spec->n_stopping && !stopper_budget(l->plan->stoppers[i], &l->plan->spec->stopping[i].settings, 1, 0))
+        i++;
+    return i;
+}
+
 int64_t stop_rule_budget(struct core *c, const struct live *l, struct live_trial *t)
 {
-    if (!l->plan->stopper || !l->plan->stopper->budget || stop_rule_load(c, l, t, NULL))
+    const struct spec *spec = l->plan->spec;
+    const size_t rule = pausing_rule(l);
+    if (rule == spec->n_stopping || stop_rule_load(c, l, t, NULL))
         return 0;
-    const int64_t asked = t->series.asked;
-    return stopper_budget(l->plan->stopper, &l->plan->spec->stopping_settings, t->number, asked > 0 ? asked : 0);
+    const int64_t asked = t->series[rule].asked;
+    return stopper_budget(l->plan->stoppers[rule], &spec->stopping[rule].settings, t->number, asked > 0 ? asked : 0);
 }
 
 enum err stop_rule_promote(struct core *c, struct live *l, bool last, struct live_trial **out, char *why, struct error *error)
 {
+    const struct spec *spec = l->plan->spec;
+    const size_t rule = pausing_rule(l);
     *out = NULL;
-    if (!l->plan->stopper || !l->plan->stopper->promote)
+    if (rule == spec->n_stopping)
         return OK;
     struct curve *curves CLEANUP_FREE = NULL;
     size_t n = 0;
-    enum err err = list_others(c, l, NULL, &curves, &n, error);
+    enum err err = list_others(c, l, rule, NULL, &curves, &n, error);
     if (err)
         return err;
-    const struct promotion_question question = {.settings = &l->plan->spec->stopping_settings,
-                                                .curves = curves,
-                                                .n = n,
-                                                .last = last,
-                                                .maximized = l->plan->spec->objectives[0].maximize};
-    const int64_t number = l->plan->stopper->promote(&question, why);
+    const struct promotion_question question = {
+        .settings = &spec->stopping[rule].settings, .curves = curves, .n = n, .last = last, .maximized = spec->stopping[rule].maximize};
+    const int64_t number = l->plan->stoppers[rule]->promote(&question, why);
     if (number)
         HASH_FIND(hh, l->trials, &number, sizeof number, *out);
     return OK;

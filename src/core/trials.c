@@ -140,7 +140,7 @@ enum err trial_end(struct core *c, struct live *l, struct live_trial *t, enum tr
         if (!isnan(first->goal) && row->rank <= objective_rank(first, first->goal))
             l->goal_reached = true;
     }
-    enum err err = l->plan->stopper ? stop_rule_ended(c, l, t, error) : OK;
+    enum err err = stop_rule_ended(c, l, t, error);
     if (err)
         return err;
     if (ran)
@@ -426,15 +426,16 @@ enum err trial_cancel(struct core *c, struct live *l, struct live_trial *t, cons
 
 enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, const struct measurement *m, size_t n, struct error *error)
 {
-    bool watched = false, any = false;
+    bool any = false;
+    unsigned watched = 0;
     int64_t last = 0;
-    enum err err = l->plan->stopper ? stop_rule_load(c, l, t, error) : OK;
+    enum err err = stop_rule_load(c, l, t, error);
     for (size_t i = 0; i < n && !err; i++) {
         bool is_new = false;
         err = measurement_put(c->db, t->row->id, &m[i], &is_new, error);
         any |= is_new;
         last = m[i].step;
-        if (!err && is_new && l->plan->stopper)
+        if (!err && is_new)
             watched |= stop_rule_measured(l, t, &m[i]);
     }
     if (err)
@@ -447,11 +448,11 @@ enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, con
     if (err || !watched)
         return err;
     if (t->row->state == TRIAL_STOPPING) { /* that is decided */
-        stop_rule_passed(t);
+        stop_rule_passed(l, t);
         return OK;
     }
     struct stop_answer answer;
-    err = stop_rule(c, l, t, &answer, error);
+    err = stop_rule(c, l, t, watched, &answer, error);
     if (!err && (answer.stop || answer.pause))
         err = trial_cancel(c, l, t, answer.stop ? "PRUNED" : "PAUSED", answer.reason, error);
     return err;

@@ -38,7 +38,7 @@ static struct spec *read_experiment(const Katib__Experiment *e, struct buf *mess
     json_decref(document);
     if (!spec)
         (void)refuse(message, &problems);
-    else if (strcmp(spec->stopping, "hyperband") == 0) {
+    else if (spec->n_stopping && strcmp(spec->stopping[0].name, "hyperband") == 0) {
         buf_adds(message, "hyperband needs Hone to run the trials itself: its stopping is not a matter of suggestions; use random, or tpe, here");
         spec_free(spec);
         spec = NULL;

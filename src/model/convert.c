@@ -187,22 +187,24 @@ static void write_algorithm(struct writer *w)
 static void write_stopping(struct writer *w)
 {
     static const char *const names[] = {"min_trials_required", "start_step"};
-    if (!strcmp(w->spec->stopping, "none"))
+    const struct stopping *rule = &w->spec->stopping[0];
+    if (!w->spec->n_stopping)
         return;
-    if (strcmp(w->spec->stopping, "median") != 0) {
-        lost(w, "/stopping", "medianstop is the only rule that Katib has");
+    if (w->spec->n_stopping > 1 || strcmp(rule->name, "median") != 0 || !rule->on_first) {
+        lost(w, "/stopping", "medianstop, on the objective, is the only rule that Katib has");
         return;
     }
-    json_t *values[ARRAY_LEN(names)], *settings = json_object_get(json_object_get(w->spec->document, "stopping"), "settings");
+    json_t *values[ARRAY_LEN(names)], *all = settings_json(&rule->settings);
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (json_object_get(settings, names[i]))
-            values[n++] = text(json_object_get(settings, names[i]));
+        if (json_object_get(all, names[i]))
+            values[n++] = text(json_object_get(all, names[i]));
     json_t *list = n == ARRAY_LEN(names) ? settings_list(names, values, n) : json_array();
     for (size_t i = 0; i < n && n < ARRAY_LEN(names); i++)
         json_decref(values[i]);
     set(w->out, "earlyStopping", json_pack("{s:s, s:o}", "algorithmName", "medianstop", "algorithmSettings", list));
     problems_warn(w->problems, "/stopping", "DIFFERS", NULL, "Katib's medianstop compares once, with a mean");
+    json_decref(all);
 }
 
 /* Katib ends at so many failed trials, we at more than so many. */

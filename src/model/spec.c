@@ -10,6 +10,7 @@
 #include "model/reader.h"
 #include "model/spec_run.h"
 #include "model/spec_search.h"
+#include "model/spec_stopping.h"
 #include "model/yaml.h"
 
 #include <ctype.h>
@@ -243,34 +244,6 @@ static void read_algorithm(struct file *f)
     }
 }
 
-/* The rule that the algorithm goes with, with the algorithm's settings. */
-static void take_stopping(struct file *f, const struct catalog_entry *rule)
-{
-    const struct settings *from = &f->spec->algorithm_settings;
-    json_t *all = settings_json(from), *taken = json_object();
-    for (const struct setting *t = rule->settings; t && t->name; t++)
-        if (json_object_get(all, t->name))
-            (void)json_object_set(taken, t->name, json_object_get(all, t->name));
-    settings_read(&f->spec->stopping_settings, rule->settings, taken, "/algorithm/settings", f->problems);
-    json_decref(all);
-    json_decref(taken);
-    f->spec->stopping = x_strdup(rule->name);
-    put(f, "stopping", json_pack("{s:s, s:o}", "name", rule->name, "settings", settings_json(&f->spec->stopping_settings)));
-}
-
-static void read_stopping(struct file *f)
-{
-    const struct catalog_entry *rule = f->algorithm && f->algorithm->stopping && !reader_find(&f->top, "stopping")
-                                           ? entry_find(f->catalog->stoppers, f->algorithm->stopping)
-                                           : NULL;
-    if (rule && rule->name) {
-        take_stopping(f, rule);
-        return;
-    }
-    const struct catalog_entry *entry = read_named(f, "stopping", f->catalog->stoppers, "none", &f->spec->stopping_settings);
-    f->spec->stopping = x_strdup(entry ? entry->name : "none");
-}
-
 /* ---- trials, limits ---- */
 
 static void read_trials(struct file *f)
@@ -499,7 +472,7 @@ struct spec *spec_new(const json_t *document, const struct catalog *catalog, str
     read_outcomes(&f);
     read_space(&f);
     read_algorithm(&f);
-    read_stopping(&f);
+    put(&f, "stopping", spec_stopping(&f.top, catalog, f.algorithm, f.spec));
     read_trials(&f);
     read_limits(&f);
     read_run(&f);
@@ -545,7 +518,10 @@ void spec_free(struct spec *s)
     free(s->objectives);
     space_free(s->space);
     free(s->algorithm);
-    free(s->stopping);
+    for (size_t i = 0; i < s->n_stopping; i++) {
+        free(s->stopping[i].name);
+        free(s->stopping[i].metric);
+    }
     json_decref(s->warm_from);
     json_decref(s->observations);
     json_decref(s->initial_points);

@@ -13,6 +13,7 @@
 #define SPEC_MAX_SOURCES 8       /* experiments to begin with */
 #define SPEC_MAX_OBSERVATIONS 2000
 #define SPEC_MAX_WANTED (SPEC_MAX_OBJECTIVES + SPEC_MAX_OUTCOMES)
+#define SPEC_MAX_STOPPING 4
 #define SPEC_MAX_PARALLEL 1024
 #define SPEC_MAX_TRIALS 10000000
 
@@ -33,6 +34,15 @@ struct outcome {
     enum strategy strategy;
 };
 
+/* A rule that stops trials, and the metric that it watches. */
+struct stopping {
+    char *name; /* in the catalog */
+    struct settings settings;
+    char *metric;
+    bool maximize;
+    bool on_first; /* the metric is the first objective */
+};
+
 struct spec {
     char *name; /* "" when the file has none: the service makes one up */
     struct objective *objectives; /* >= 1; the first is the one leaderboards sort by */
@@ -46,8 +56,8 @@ struct spec {
     struct space *space;
     char *algorithm;          /* a name in the catalog; "auto" by default */
     struct settings algorithm_settings;
-    char *stopping;           /* "none" or a name in the catalog */
-    struct settings stopping_settings;
+    struct stopping stopping[SPEC_MAX_STOPPING];
+    size_t n_stopping;        /* 0 = no rule */
     json_t *warm_from;        /* array of names of experiments to begin with, never NULL */
     json_t *observations;     /* array of {params, metrics, source}: trials of others, never NULL; with a source, of that experiment */
     int64_t warm_trials;      /* at most so many of each experiment are taken */

@@ -137,6 +137,24 @@ static void a_maximised_metric_is_told_as_it_was_reported(void **state)
     world_end();
 }
 
+/* Each rule on its own metric; `other` is always the same number here. */
+static void several_rules_watch_several_metrics(void **state)
+{
+    (void)state;
+    world_begin(5, dir);
+    create("minimize", "[{name: threshold, settings: {upper: 5}}, {name: patient, metric: other, direction: maximize, settings: {patience: 3}}]");
+    int64_t a = suggest(), b = suggest();
+    assert_false(told_to_stop(a, 1, 4));
+    assert_false(told_to_stop(a, 2, 3));
+    assert_false(told_to_stop(a, 3, 2));
+    world_kill(false);
+    char *patient CLEANUP_FREE = report(a, json_pack("[o]", point(4, 1)));
+    assert_non_null(strstr(patient, "stop patient on other: stopped: "));
+    char *bound CLEANUP_FREE = report(b, json_pack("[o]", point(1, 6)));
+    assert_string_equal(bound, "stop threshold on loss: stopped: its value at step 1 is 6, above 5");
+    world_end();
+}
+
 /* 1,000 newest and the best, the first. */
 static void of_very_many_trials_the_newest_and_the_best_are_compared(void **state)
 {
@@ -252,6 +270,7 @@ static void a_restart_changes_no_decision(void **state)
         "{name: median, settings: {start_step: 2}}",                      "{name: percentile, settings: {n_startup_trials: 2, interval_steps: 2}}",
         "{name: wilcoxon, settings: {p_threshold: 0.3}}",                 "{name: curve, settings: {min_reports: 4}}",
         "{name: patient, settings: {patience: 2}}",                       "{name: threshold, settings: {upper: 5}}",
+        "[{name: median, settings: {start_step: 3}}, {name: asha, metric: other, direction: maximize, settings: {max_resource: 9}}, patient]",
     };
     for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
         const uint64_t seed = 11 + i;
@@ -271,6 +290,7 @@ int main(void)
         cmocka_unit_test(rungs_know_trials_that_run_and_that_were_stopped),
         cmocka_unit_test(a_trial_that_runs_again_is_not_asked_at_a_rung_it_has_passed),
         cmocka_unit_test(a_maximised_metric_is_told_as_it_was_reported),
+        cmocka_unit_test(several_rules_watch_several_metrics),
         cmocka_unit_test(of_very_many_trials_the_newest_and_the_best_are_compared),
         cmocka_unit_test(a_restart_changes_no_decision),
     };

@@ -143,6 +143,30 @@ class Population(Case):
         self.assertEqual([x["pointer"] for x in answer.json["errors"]], ["/trials/replicates"])
 
 
+class Rules(Case):
+    def test_each_rule_has_a_metric_of_its_own(self):
+        rules = ["median", {"name": "threshold", "metric": "memory", "direction": "minimize", "settings": {"upper": 100}}]
+        e = self.s.create(run_spec('for i in 1 2 3; do echo "step=$i loss=1 memory=$((40 * i))"; sleep 0.2; done; sleep 600', stopping=rules))
+        self.assertEqual([r.get("metric") for r in e.get().json["spec"]["stopping"]], [None, "memory"])
+        t = e.wait_trial(1)
+        self.assertEqual((t["state"], t["message"]), ("PRUNED", "threshold on memory: stopped: its value at step 3 is 120, above 100"))
+        self.assertEqual(self.s.create({**e.get().json["spec"], "name": name()}).get().json["spec"]["stopping"], e.get().json["spec"]["stopping"])
+
+    def test_what_does_not_fit_is_named(self):
+        pause = {"name": "asha", "settings": {"form": "pause", "max_resource": 9}}
+        for rules, pointer in [
+            ([{"name": "median", "metric": "memory"}], "/stopping/0/direction"),
+            ([{"name": "median", "metric": "loss", "direction": "maximize"}], "/stopping/0/direction"),
+            (["median", "meden"], "/stopping/1"),
+            (["median"] * 5, "/stopping"),
+            (["patient", {"name": "asha", "settings": {"max_resource": 1}}], "/stopping/1/settings/max_resource"),
+            ([pause, pause], "/stopping/1/settings/form"),
+            ({"name": "median", "settings": {"start_stepp": 1}}, "/stopping/settings/start_stepp"),
+        ]:
+            answer = self.s.post("/api/v1/projects/default/experiments", ask_spec(stopping=rules))
+            self.assertEqual([x["pointer"] for x in answer.json["errors"]], [pointer], rules)
+
+
 class Bohb(Case):
     def test_a_model_learns_from_rungs_and_hyperband_stops(self):
         e = self.s.create(ask_spec(parameters={"x": {"type": "float", "min": 0, "max": 1}, "y": {"type": "float", "min": 0, "max": 1}},

@@ -158,7 +158,7 @@ static void defaults_are_filled_in(void **state)
     assert_non_null(s);
     assert_string_equal(s->name, "");
     assert_string_equal(s->algorithm, "auto");
-    assert_string_equal(s->stopping, "none");
+    assert_int_equal(s->n_stopping, 0);
     assert_true(isnan(s->objectives[0].goal) && s->objectives[0].strategy == STRATEGY_LAST && !s->objectives[0].maximize);
     assert_true(s->max_trials == 0 && s->parallel == 0 && s->max_failed == -1 && s->retries == 3 && s->replicates == 1);
     assert_true(s->lease_s == 3600 && s->time_limit_s == 0 && s->trial_time_limit_s == 0 && !s->has_seed);
@@ -199,7 +199,7 @@ static void everything_is_read(void **state)
     assert_true(s->objectives[1].goal == 5 && s->objectives[1].strategy == STRATEGY_MEAN && s->objectives[0].strategy == STRATEGY_MIN);
     assert_true(s->max_trials == 200 && s->parallel == 4 && s->max_failed == -1 && s->retries == 2 && s->replicates == 3 && s->lease_s == 900);
     assert_true(s->time_limit_s == 129600 && s->trial_time_limit_s == 90 && s->has_seed && s->seed == 42);
-    assert_true(settings_get(&s->algorithm_settings, "start") == 12 && settings_get(&s->stopping_settings, "grace") == 3);
+    assert_true(settings_get(&s->algorithm_settings, "start") == 12 && settings_get(&s->stopping[0].settings, "grace") == 3);
     assert_string_equal(json_string_value(json_object_get(s->labels, "year")), "2026");
     assert_string_equal(s->note, "**Why**: to see.\n");
     json_t *limits = json_object_get(s->run, "limits");
