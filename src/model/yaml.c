@@ -35,6 +35,7 @@ struct loader {
     struct cost total;
     struct anchor anchors[MAX_ANCHORS];
     size_t n_anchors;
+    bool *more; /* a second document is not read: true, if there is one; NULL: it is an error */
 };
 
 static json_t *fail(struct loader *l, const yaml_mark_t *mark, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -354,7 +355,10 @@ static json_t *read_stream(struct loader *l)
             break;
         }
         type = event.type;
-        if (type == YAML_DOCUMENT_START_EVENT && seen) {
+        if (type == YAML_DOCUMENT_START_EVENT && seen && l->more) {
+            *l->more = true;
+            type = YAML_STREAM_END_EVENT;
+        } else if (type == YAML_DOCUMENT_START_EVENT && seen) {
             (void)fail(l, &event.start_mark, "a second document begins here; only one can be read");
             ok = false;
         } else if (type == YAML_ALIAS_EVENT || type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT) {
@@ -370,10 +374,11 @@ static json_t *read_stream(struct loader *l)
     return NULL;
 }
 
-static json_t *load_yaml(const char *text, size_t len, struct error *error)
+static json_t *load_yaml(const char *text, size_t len, bool *more, struct error *error)
 {
     struct loader *l CLEANUP_FREE = X_NEW(struct loader);
     l->error = error;
+    l->more = more;
     l->text = text;
     if (!yaml_parser_initialize(&l->parser))
         abort(); /* no memory */
@@ -427,6 +432,11 @@ static json_t *load_json(const char *text, size_t len, struct error *error)
 
 json_t *yaml_load(const char *text, size_t len, struct error *error)
 {
+    return yaml_load_first(text, len, NULL, error);
+}
+
+json_t *yaml_load_first(const char *text, size_t len, bool *more, struct error *error)
+{
     if (len > YAML_MAX_BYTES) {
         (void)err_set(error, ERR_TOO_LARGE, NULL, "has %zu bytes, at most %u are read", len, YAML_MAX_BYTES);
         return NULL;
@@ -437,7 +447,7 @@ json_t *yaml_load(const char *text, size_t len, struct error *error)
     size_t i = 0;
     while (i < len && memchr(" \t\r\n", text[i], 4))
         i++;
-    return i < len && (text[i] == '{' || text[i] == '[') ? load_json(text, len, error) : load_yaml(text, len, error);
+    return i < len && (text[i] == '{' || text[i] == '[') ? load_json(text, len, error) : load_yaml(text, len, more, error);
 }
 
 /* ---- writing ---- */

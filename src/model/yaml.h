@@ -6,6 +6,7 @@
 #include "base/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define YAML_MAX_BYTES (1u << 20)
@@ -16,6 +17,9 @@
  * true/false, integers, floats (1e-3 too), .inf, .nan become JSON values (.nan and .inf as strings "NaN", "Infinity"); quoted ones are
  * strings. JSON is read by jansson when the text begins with '{' or '['. */
 json_t *yaml_load(const char *text, size_t len, struct error *error);
+
+/* The first of one document or more; *more becomes true when others follow. */
+json_t *yaml_load_first(const char *text, size_t len, bool *more, struct error *error);
 
 /* Block-style YAML of a value, malloced; for `-o yaml` and `convert`. */
 char *yaml_dump(const json_t *value);

@@ -93,7 +93,7 @@ struct port *ports_read(const struct reader *r, const char *member, const char *
         const json_t *def = reader_find(&one, "default");
         char *place CLEANUP_FREE = pointer_join(pointer, "default");
         if (def && type_check(type, def, place, r->problems))
-            port->def = json_deep_copy(def);
+            port->def = type_value(type, def);
         (void)reader_text(&one, "description", MAX_DESCRIPTION, NULL);
         reader_close(&one);
     }
@@ -315,6 +315,9 @@ struct pipeline *pipeline_read(const json_t *document, const char *pointer, cons
     p->document = json_object();
     read_head(p, &r, nesting);
     p->params = ports_read(&r, "params", param_members, MAX_PARAMS, &p->n_params);
+    for (size_t i = 0; i < p->n_params; i++)
+        if (p->params[i].optional && !p->params[i].def)
+            (void)type_nullable(p->params[i].type);
     set_some(p->document, "params", ports_json(p->params, p->n_params));
     read_policy(p, &r);
     read_defaults(&rd, &r, defaults);
@@ -339,9 +342,17 @@ struct pipeline *pipeline_new(const json_t *document, struct problems *problems)
 struct pipeline *pipeline_parse(const char *text, size_t len, struct problems *problems)
 {
     struct error error = {0};
-    json_t *document = yaml_load(text, len, &error);
+    bool more = false;
+    json_t *document = yaml_load_first(text, len, &more, &error);
     if (!document) {
         problems_add(problems, "", "SYNTAX", NULL, "%s", error.detail);
+        return NULL;
+    }
+    if (more && kfp_is(document)) { /* secrets, volumes, node selectors of a platform */
+        problems_warn(problems, "", "PLATFORM", NULL, "the second document of the file is for a platform of KFP and is not used");
+    } else if (more) {
+        problems_add(problems, "", "SYNTAX", NULL, "has more than one document; a pipeline file has one");
+        json_decref(document);
         return NULL;
     }
     struct pipeline *p = pipeline_new(document, problems);
@@ -420,15 +431,6 @@ struct pipeline *pipeline_expand(const struct pipeline *p, size_t parent, const 
 
 /* ---- values ---- */
 
-/* 4.0 given for an int is 4. */
-static json_t *as_type(const struct type *t, const json_t *value)
-{
-    int64_t whole;
-    if (type_kind(t) == TYPE_INT && json_whole(value, &whole))
-        return json_integer(whole);
-    return json_deep_copy(value);
-}
-
 json_t *pipeline_bind(const struct pipeline *p, const json_t *params, const char *pointer, struct problems *problems)
 {
     size_t before = problems->n + problems->n_dropped;
@@ -447,7 +449,7 @@ json_t *pipeline_bind(const struct pipeline *p, const json_t *params, const char
         else if (given)
             (void)type_check(param->type, given, place, problems);
         given = given ? given : param->def ? param->def : json_null();
-        (void)json_object_set_new(bound, param->name, as_type(param->type, given));
+        (void)json_object_set_new(bound, param->name, type_value(param->type, given));
     }
     reader_close(&r);
     if (problems->n + problems->n_dropped == before)

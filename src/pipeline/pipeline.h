@@ -26,7 +26,8 @@ struct port {
     char *name;
     struct type *type;
     json_t *def;   /* of a parameter; NULL = none: it must be given. Of an input or an output of a run: see pipeline_output */
-    bool optional; /* of an output: it need not be written; of a parameter: it need not be given, and is null then */
+    bool optional; /* of an output: it need not be written; of a parameter: it need not be given, and is null then;
+                    * of an input: it may be null */
 };
 
 enum trigger { TRIGGER_ALL_SUCCESS, TRIGGER_ALL_DONE, TRIGGER_ANY_FAILED, TRIGGER_NONE_FAILED };

@@ -337,7 +337,7 @@ static bool is_declaration(const json_t *value)
 
 static void read_inputs(struct draft *d, const struct reader *step)
 {
-    static const char *const from_members[] = {"from", "description", NULL};
+    static const char *const from_members[] = {"from", "optional", "description", NULL};
     struct reader r = reader_enter(step, "inputs", NULL);
     struct step *s = &d->step;
     const char *name;
@@ -359,9 +359,14 @@ static void read_inputs(struct draft *d, const struct reader *step)
         struct type *type = json_object_get(value, "type") ? type_read(value, pointer, from_members, r.problems) : NULL;
         if (!type)
             continue;
-        s->inputs_declared[s->n_inputs_declared++] = (struct port){.name = x_strdup(name), .type = type};
+        struct port *port = &s->inputs_declared[s->n_inputs_declared++];
+        *port = (struct port){.name = x_strdup(name), .type = type, .optional = json_is_true(json_object_get(value, "optional"))};
+        if (port->optional) /* null may be given for it */
+            (void)type_nullable(type);
         json_t *declared = type_json(type), *whole = json_is_object(declared) ? declared : json_pack("{s:o}", "type", declared);
         (void)json_object_set(whole, "from", json_object_get(value, "from"));
+        if (port->optional)
+            (void)json_object_set_new(whole, "optional", json_true());
         (void)json_object_set_new(doc, name, whole);
     }
     if (json_object_size(doc))

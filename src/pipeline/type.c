@@ -580,6 +580,26 @@ bool type_check(const struct type *t, const json_t *value, const char *pointer, 
     return false;
 }
 
+json_t *type_value(const struct type *t, const json_t *value)
+{
+    json_t *out = json_deep_copy(value), *item;
+    int64_t whole;
+    size_t i;
+    const char *key;
+    void *next;
+    if (t->kind == TYPE_INT && json_whole(value, &whole)) {
+        json_decref(out);
+        return json_is_integer(value) ? json_deep_copy(value) : json_integer(whole);
+    }
+    if (!t->item)
+        return out;
+    json_array_foreach(out, i, item)
+        (void)json_array_set_new(out, i, type_value(t->item, item));
+    json_object_foreach_safe(out, next, key, item)
+        (void)json_object_set_new(out, key, type_value(t->item, item));
+    return out;
+}
+
 /* ---- texts ---- */
 
 json_t *type_from_text(const struct type *t, const char *text, size_t len)

@@ -48,6 +48,9 @@ bool type_may_accept(const struct type *to, const struct type *from);
 /* Checks a value; each wrong place is a problem at its pointer under `pointer` with the expected and the found type. NAN and infinities are refused. */
 bool type_check(const struct type *t, const json_t *value, const char *pointer, struct problems *problems);
 
+/* A value that was checked, as its type has it: 4.0 for an int is 4, also in lists and maps. New reference. */
+json_t *type_value(const struct type *t, const json_t *value);
+
 /* A value written as text by a step (the file at ${out.x} of an output that is no artifact): JSON, or the text itself for string, datetime, enum,
  * duration. Unchecked; new reference, NULL when it is not UTF-8. */
 json_t *type_from_text(const struct type *t, const char *text, size_t len);

@@ -345,7 +345,7 @@ static unsigned next_random(unsigned *seed)
 /* A graph without circles in a random order of its members; the same graph for the same `seed` whatever `order`. */
 static json_t *random_document(unsigned seed, unsigned order, size_t n)
 {
-    char ids[40][8];
+    char ids[40][24];
     json_t *steps = json_object(), *made[40];
     for (size_t i = 0; i < n; i++) {
         json_t *needs = json_array(), *run = json_pack("[s]", "x");
