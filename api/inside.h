@@ -89,6 +89,7 @@ struct request {
     struct waiter waiter;
     int64_t deadline;            /* of the whole wait, mono ms; 0 = not begun */
     int64_t seen;                /* watch_revision before the look */
+    bool waited;                 /* it has looked before */
     enum wake_reason woken;
     bool parked;                 /* its command may wait long in the core: the stop gives up on it */
     struct stream *stream;

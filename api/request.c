@@ -259,10 +259,14 @@ static void answer_command(struct request *r)
 
 /* --- waiting */
 
+#define LOOK_PACE_MS 100 /* the first change is looked at at once, those that follow so often: one who waits for an end must not slow a busy experiment */
+
 void request_wait(struct request *r, int64_t experiment, int64_t due)
 {
     r->waiter.experiment = experiment;
     r->waiter.due = due;
+    r->waiter.not_before = r->waited ? clock_mono_ms() + LOOK_PACE_MS : 0;
+    r->waited = true;
     r->next = NEXT_WAIT;
 }
 

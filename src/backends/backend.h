@@ -69,6 +69,7 @@ struct backend {
     const char *name, *title;
     const struct setting *settings; /* of the connection; NULL = none */
     bool survives_host;             /* runs go on while the service is down */
+    bool keeps_nothing;             /* `forget` has nothing to do but to drop, and is not called without */
 
     enum err (*open)(const struct backend_host *host, struct backend_conn **out, struct error *error);
     void (*close)(struct backend_conn *conn);          /* after watch has returned; running runs go on */

@@ -479,6 +479,7 @@ static void process_validate(struct backend_conn *c, const json_t *run, struct p
 const struct backend backend_process = {.name = "process",
                                         .title = "Processes on this machine",
                                         .survives_host = true,
+                                        .keeps_nothing = true,
                                         .open = process_open,
                                         .close = process_close,
                                         .watch = process_watch,

@@ -18,7 +18,7 @@ static struct live_trial *find(struct core *c, const struct run_event *e, struct
     return present ? t : NULL;
 }
 
-enum err apply_run_submitted(struct core *c, struct command *command, enum applied *how, struct error *error)
+enum err apply_submit_failed(struct core *c, struct command *command, enum applied *how, struct error *error)
 {
     (void)how;
     struct run_event *e = command->inside;
@@ -27,12 +27,6 @@ enum err apply_run_submitted(struct core *c, struct command *command, enum appli
     if (!t)
         return OK;
     enum err code = e->error.code;
-    if (!code) {
-        t->submitted = true;
-        if (t->row->state == TRIAL_STOPPING) /* it was to be stopped while it was being submitted, or before a restart */
-            add_effect(c, EFFECT_CANCEL, l, t);
-        return OK;
-    }
     if (code == ERR_UNAVAILABLE || code == ERR_TOO_MANY) {
         int64_t delay = 1000 << (t->submit_tries < 6 ? t->submit_tries : 6);
         t->submit_tries++;
@@ -56,7 +50,8 @@ enum err apply_run_output(struct core *c, struct command *command, enum applied 
     return err ? err : trial_measure(c, l, t, e->points, e->n_points, error);
 }
 
-static enum err has_started(struct core *c, struct live *l, struct live_trial *t, const struct backend_status *s, struct error *error)
+/* `over`: its end is told at once, and writes the rows. */
+static enum err has_started(struct core *c, struct live *l, struct live_trial *t, const struct backend_status *s, bool over, struct error *error)
 {
     if (!t->attempt->start_ms)
         t->attempt->start_ms = s->start_ms ? s->start_ms : c->now;
@@ -66,7 +61,7 @@ static enum err has_started(struct core *c, struct live *l, struct live_trial *t
         return OK;
     t->attempt->state = TRIAL_RUNNING;
     count_state(l, t->row, TRIAL_RUNNING);
-    return save_trial(c, l, t, "trial.running", NULL, error);
+    return over ? record(c, l, t->row, "trial.running", NULL, error) : save_trial(c, l, t, "trial.running", NULL, error);
 }
 
 static bool listed(const json_t *codes, int exit_code)
@@ -106,20 +101,19 @@ enum err apply_run_status(struct core *c, struct command *command, enum applied 
     struct live_trial *t = find(c, e, &l);
     if (!t)
         return OK;
-    t->submitted = true;
     t->attempt->exit_code = e->status.exit_code;
     t->attempt->signal = e->status.signal;
     switch (e->status.phase) {
     case PHASE_PENDING:
         return OK;
     case PHASE_RUNNING:
-        return has_started(c, l, t, &e->status, error);
+        return has_started(c, l, t, &e->status, false, error);
     case PHASE_SUCCEEDED:
     case PHASE_FAILED:
     case PHASE_STOPPED:
         break;
     }
-    enum err err = has_started(c, l, t, &e->status, error);
+    enum err err = has_started(c, l, t, &e->status, true, error);
     if (err)
         return err;
     /* a run that was told to stop ends as what it was stopped for, however it went; its values are kept */

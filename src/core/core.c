@@ -204,6 +204,8 @@ static void start_effects(struct core *c)
             runs_cancel(c, e->backend, e->run_key, grace);
         else if (e->kind == EFFECT_FORGET)
             runs_forget(c, e->backend, e->run_key, e->drop);
+        if (e->kind == EFFECT_SUBMIT && t && t->row->state == TRIAL_STOPPING) /* since before a restart, or while it could not be submitted */
+            runs_cancel(c, e->backend, e->run_key, grace);
     }
     clear_effects(c);
 }

@@ -224,7 +224,6 @@ enum err live_reload(struct core *c, struct live *l, struct error *error)
             t->lease_until = was->lease_until;
             t->start_after = was->start_after;
             t->submit_at = was->submit_at;
-            t->submitted = was->submitted;
         } else if (t->attempt && !attempt_over(t->attempt) && !*t->attempt->run_key) {
             t->lease_until = c->mono + (int64_t)(t->attempt->lease_s * 1000);
         }

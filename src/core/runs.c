@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Between the core and the backends: calls go out as jobs in workers, what backends tell comes back as commands.
  *
- * The tracker holds, for each run a backend follows, whose it is and the collector that reads its output. It is filled by the submitting
- * worker and used by the backend's watch thread, so it has a lock; the lock is never held over a call. */
+ * The tracker holds, for each run a backend follows, whose it is and the collector that reads its output. It is filled by the core, emptied
+ * by workers and used by the backend's watch thread, so it has a lock; the lock is never held over a call. */
 #include "core/state.h"
 
 #include "backends/trial_env.h"
@@ -19,6 +19,11 @@ struct tracked {
     const struct connection *connection;
     struct plan *plan;
     unsigned wanted_seen; /* bits; SPEC_MAX_WANTED fit */
+
+    /* with the mutex */
+    bool submitting;      /* a submit is under way: a cancel waits for it */
+    bool cancel_asked;
+    double grace_s;
 };
 
 struct tracker {
@@ -42,6 +47,48 @@ static void track(struct tracker *t, struct tracked *r)
     (void)pthread_mutex_lock(&t->mutex);
     HASH_ADD(hh, t->runs, run_key[0], strlen(r->run_key), r);
     (void)pthread_mutex_unlock(&t->mutex);
+}
+
+/* A submit begins. False: the run is not tracked yet. */
+static bool submit_begins(struct tracker *t, const char *run_key)
+{
+    struct tracked *r;
+    (void)pthread_mutex_lock(&t->mutex);
+    HASH_FIND(hh, t->runs, run_key, strlen(run_key), r);
+    if (r)
+        r->submitting = true;
+    (void)pthread_mutex_unlock(&t->mutex);
+    return r != NULL;
+}
+
+/* A submit has ended; true: the run was to be stopped meanwhile. It may be over already, and not tracked any more. */
+static bool submit_ends(struct tracker *t, const char *run_key, double *grace_s)
+{
+    struct tracked *r;
+    (void)pthread_mutex_lock(&t->mutex);
+    HASH_FIND(hh, t->runs, run_key, strlen(run_key), r);
+    bool asked = r && r->cancel_asked;
+    if (r) {
+        *grace_s = r->grace_s;
+        r->submitting = r->cancel_asked = false;
+    }
+    (void)pthread_mutex_unlock(&t->mutex);
+    return asked;
+}
+
+/* True: a submit of the run is under way, and whoever does it will stop it. */
+static bool cancel_waits(struct tracker *t, const char *run_key, double grace_s)
+{
+    struct tracked *r;
+    (void)pthread_mutex_lock(&t->mutex);
+    HASH_FIND(hh, t->runs, run_key, strlen(run_key), r);
+    bool waits = r && r->submitting;
+    if (waits) {
+        r->cancel_asked = true;
+        r->grace_s = grace_s;
+    }
+    (void)pthread_mutex_unlock(&t->mutex);
+    return waits;
 }
 
 static void untrack(struct tracker *t, struct tracked *r)
@@ -163,7 +210,6 @@ struct submit {
     struct job job;
     struct core *core;
     struct plan *plan;
-    struct tracked *run; /* to be tracked; NULL: it already is */
     struct connection *connection;
     struct run_event *event;
     json_t *params;
@@ -194,16 +240,20 @@ static void submit_run(struct job *job)
                                .url = s->core->url,
                                .token = s->token,
                                .cursor = s->cursor};
-    if (s->run)
-        track(s->core->tracker, s->run);
+    double grace_s;
     e->error.code = s->connection->backend->submit(s->connection->conn, &what, &e->error);
+    atomic_fetch_add(&s->core->n_submits, 1);
+    bool to_stop = submit_ends(s->core->tracker, e->run_key, &grace_s);
     if (e->error.code) {
         struct tracked *r = find(s->core->tracker, e->run_key);
         if (r)
             untrack(s->core->tracker, r);
+        send(s->core, CMD_SUBMIT_FAILED, e);
+    } else {
+        if (to_stop)
+            (void)s->connection->backend->cancel(s->connection->conn, e->run_key, grace_s, NULL);
+        run_event_free(e);
     }
-    atomic_fetch_add(&s->core->n_submits, 1);
-    send(s->core, CMD_RUN_SUBMITTED, e);
     json_decref(s->params);
     plan_unref(s->plan);
     free(s->project);
@@ -223,6 +273,7 @@ static struct tracked *new_tracked(struct connection *conn, struct live *l, stru
     r->replicate = t->row->replicate;
     r->connection = conn;
     r->plan = plan_ref(l->plan);
+    r->submitting = true;
     r->collector = collector_open(l->plan->spec, &r->parser);
     const char *saved = json_string_value(json_object_get(cursor, "parser"));
     if (r->collector && saved)
@@ -242,7 +293,8 @@ void runs_submit(struct core *c, struct live *l, struct live_trial *t)
     s->core = c;
     s->plan = plan_ref(l->plan);
     s->connection = conn;
-    s->run = find(c->tracker, t->attempt->run_key) ? NULL : new_tracked(conn, l, t, cursor);
+    if (!submit_begins(c->tracker, t->attempt->run_key))
+        track(c->tracker, new_tracked(conn, l, t, cursor));
     s->event = X_NEW(struct run_event);
     s->event->experiment = l->id;
     s->event->trial = t->number;
@@ -298,12 +350,15 @@ static void call(struct core *c, const struct call *what, const char *backend, c
 
 void runs_cancel(struct core *c, const char *backend, const char *run_key, double grace_s)
 {
-    call(c, &(struct call){.kind = EFFECT_CANCEL, .grace_s = grace_s}, backend, run_key);
+    if (!cancel_waits(c->tracker, run_key, grace_s))
+        call(c, &(struct call){.kind = EFFECT_CANCEL, .grace_s = grace_s}, backend, run_key);
 }
 
 void runs_forget(struct core *c, const char *backend, const char *run_key, bool drop)
 {
-    call(c, &(struct call){.kind = EFFECT_FORGET, .drop = drop}, backend, run_key);
+    const struct connection *conn = runs_connection(c, backend);
+    if (drop || (conn && !conn->backend->keeps_nothing))
+        call(c, &(struct call){.kind = EFFECT_FORGET, .drop = drop}, backend, run_key);
 }
 
 /* --- connections */

@@ -73,7 +73,6 @@ struct live_trial {
     int64_t start_after;    /* mono ms: a queued one waits for it (backoff) */
     int64_t submit_at;      /* mono ms of the next try to submit; NEVER = not needed */
     int submit_tries;
-    bool submitted;         /* the backend has it: status will come */
     struct series series[SPEC_MAX_STOPPING]; /* of each stopping rule */
     bool series_loaded;
 };
@@ -251,14 +250,14 @@ void runs_stop(struct core *c);
 void runs_close(struct core *c);
 struct connection *runs_connection(struct core *c, const char *backend);
 void runs_submit(struct core *c, struct live *l, struct live_trial *t);
-void runs_cancel(struct core *c, const char *backend, const char *run_key, double grace_s);
+void runs_cancel(struct core *c, const char *backend, const char *run_key, double grace_s); /* now, or when the submit that is under way has ended */
 void runs_forget(struct core *c, const char *backend, const char *run_key, bool drop);
 
-struct run_event { /* inside RUN_STATUS, RUN_OUTPUT, RUN_SUBMITTED */
+struct run_event { /* inside RUN_STATUS, RUN_OUTPUT, SUBMIT_FAILED */
     int64_t experiment, trial, attempt;
     char run_key[80];
     struct backend_status status;
-    struct error error;   /* RUN_SUBMITTED */
+    struct error error;   /* SUBMIT_FAILED */
     char *tail;           /* last log lines */
     char *cursor;         /* RUN_OUTPUT */
     struct measurement *points;

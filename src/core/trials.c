@@ -75,7 +75,6 @@ enum err trial_start(struct core *c, struct live *l, struct live_trial *t, const
     stop_rule_started(t, t->attempt && t->attempt->replicate == row->replicate);
     attempt_free(t->attempt);
     t->attempt = attempt_copy(&fresh);
-    t->submitted = false;
     t->submit_tries = 0;
     enum err err = attempt_insert(c->db, t->attempt, error);
     if (err)
@@ -419,7 +418,7 @@ enum err trial_cancel(struct core *c, struct live *l, struct live_trial *t, cons
         count_state(l, t->row, TRIAL_STOPPING);
     set_text(&t->row->reason, reason);
     set_text(&t->row->message, message);
-    if (runs && t->submitted)
+    if (runs)
         add_effect(c, EFFECT_CANCEL, l, t);
     return save_trial(c, l, t, "trial.stopping", json_pack("{s:s}", "reason", reason), error);
 }

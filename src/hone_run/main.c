@@ -226,15 +226,22 @@ static _Noreturn void give_up(enum why at, long error)
     leave(127);
 }
 
+/* The value of a variable of the trial, NULL when it is not set. */
+static const char *variable(const char *name)
+{
+    const char *value = NULL;
+    for (char **e = run.environment; *e && !value; e++)
+        value = after(*e, name);
+    return value;
+}
+
 /* As a shell looks a program up: a name without a slash in PATH, where one that may not be run is passed over for the next. */
 static long exec_in_path(char **argv, char **envp)
 {
-    const char *name = argv[0], *path = NULL;
+    const char *name = argv[0], *path = variable("PATH=");
     for (const char *c = name; *c; c++)
         if (*c == '/')
             return SYS3(execve, name, argv, envp);
-    for (char **e = envp; *e && !path; e++)
-        path = after(*e, "PATH=");
     long error = -ENOENT;
     for (const char *at = path ? path : "/usr/local/bin:/usr/bin:/bin"; *name;) {
         char full[4096];
@@ -473,12 +480,10 @@ static long make_dir(int at, const char *path)
     return error == -EEXIST ? 0 : error;
 }
 
-/* A variable of the trial as a file too, for those who want it so. */
-static long write_variable(const char *variable, const char *file)
+/* A variable as a file too, for those who want it so. */
+static long write_variable(const char *name, const char *file)
 {
-    const char *value = NULL;
-    for (char **e = run.environment; *e && !value; e++)
-        value = after(*e, variable);
+    const char *value = variable(name);
     if (!value)
         return 0;
     long fd = SYS4(openat, run.dir_fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -500,7 +505,7 @@ static long furnish(void)
         error = make_dir(AT_FDCWD, run.checkpoint);
     if (!error)
         error = write_variable("HONE_PARAMS=", "params.json");
-    return error ? error : write_variable("HONE_TOKEN=", "token");
+    return error || !variable("KUBEFLOW_TRAINER_SERVER_TOKEN=") ? error : write_variable("HONE_TOKEN=", "token"); /* only Trainer wants it as a file */
 }
 
 /* Out of the service's process group and off its terminal, so that neither ^C nor a prompt of a trial passes between them. A session of
