@@ -193,7 +193,8 @@ tsan:
 # --- fuzzing: each tests/fuzz/fuzz_x.c; `fuzz` with clang's libFuzzer, `fuzz-replay` runs the kept inputs with any compiler
 SECONDS ?= 60
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_LIBS = $(foreach l,grpc collectors model base,$(call archive,$(l)))
+FUZZ_FOLDERS := grpc collectors pipeline artifacts model base
+FUZZ_LIBS = $(foreach l,$(FUZZ_FOLDERS),$(call archive,$(l)))
 
 $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZERS)): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(FUZZ_LIBS)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)
@@ -203,8 +204,8 @@ fuzz-replay: $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZERS))
 fuzz:
 	@.ci/install fuzz
 	@$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)-fuzz OPT="-O1 -g" SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
-	    $(foreach l,grpc collectors model base,$(BUILD)-fuzz/lib/$(l).a) $(patsubst %,$(BUILD)-fuzz/tests/fuzz/%.o,$(FUZZERS))
-	@BUILD=$(BUILD)-fuzz SECONDS_EACH=$(SECONDS) LIBS="$(LIBS)" tests/fuzz/run.sh $(FUZZERS)
+	    $(foreach l,$(FUZZ_FOLDERS),$(BUILD)-fuzz/lib/$(l).a) $(patsubst %,$(BUILD)-fuzz/tests/fuzz/%.o,$(FUZZERS))
+	@BUILD=$(BUILD)-fuzz SECONDS_EACH=$(SECONDS) LIBS="$(foreach l,$(FUZZ_FOLDERS),$(BUILD)-fuzz/lib/$(l).a) $(LIBS)" tests/fuzz/run.sh $(FUZZERS)
 
 bench: all
 	@BUILD=$(BUILD) tests/bench/run.sh

@@ -6,8 +6,7 @@ bad=0
 for target in "$@"; do
     kept=tests/fuzz/corpus/${target#fuzz_}
     # shellcheck disable=SC2086
-    clang -fsanitize=fuzzer,address,undefined "$BUILD/tests/fuzz/$target.o" "$BUILD/lib/grpc.a" "$BUILD/lib/collectors.a" "$BUILD/lib/model.a" "$BUILD/lib/base.a" \
-        -o "$BUILD/$target" $LIBS || exit 1
+    clang -fsanitize=fuzzer,address,undefined "$BUILD/tests/fuzz/$target.o" -o "$BUILD/$target" $LIBS || exit 1
     mkdir -p "$BUILD/found/$target" "$kept"
     echo "--- $target: ${SECONDS_EACH:-60} s"
     "$BUILD/$target" -max_total_time="${SECONDS_EACH:-60}" -max_len=4096 -print_final_stats=1 -verbosity=0 -artifact_prefix="$kept/" \
