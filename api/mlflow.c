@@ -143,7 +143,7 @@ static enum err run_json(struct request *r, json_t **run, struct error *error)
 
 static enum err answer_run(struct request *r, const char *member, bool in_list, struct error *error)
 {
-    json_t *run;
+    json_t *run = NULL;
     enum err err = run_json(r, &run, error);
     if (!err)
         answer_json(r, 200, in_list ? json_pack("{s:[o]}", member, run) : json_pack("{s:o}", member, run));
