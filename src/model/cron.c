@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -140,7 +141,7 @@ static void read_line(struct cron *c, const struct reader *r, const char *text)
         reader_bad(r, "cron", "SYNTAX", did_you_mean(text, known), "\"%.40s\" is not known; there are @yearly, @monthly, @weekly, @daily and @hourly", text);
         return;
     }
-    (void)strcpy(copy, line); /* reader_text has looked at its length */
+    (void)snprintf(copy, sizeof copy, "%s", line); /* reader_text has looked at its length */
     for (; (part = strtok_r(n ? NULL : copy, " \t", &rest)); n++)
         if (n < FIELDS && !read_field(c, part, n))
             reader_bad(r, "cron", "SYNTAX", NULL, "\"%.40s\" is no %s: numbers from %ld to %ld%s, *, ranges (1-5), steps (*/2), and lists of these (1,3)", part,

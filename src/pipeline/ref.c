@@ -94,7 +94,7 @@ static bool parse_step(const struct head *head, const char *text, size_t len, st
         return false;
     if (!middle) {
         out->kind = REF_STEP_STATE;
-        out->name = x_strdup(STATE + 1);
+        out->name = x_strdup(&STATE[1]);
     }
     out->step = x_strndup(text, id);
     return true;

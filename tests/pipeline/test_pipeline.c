@@ -401,6 +401,23 @@ static void any_graph_has_an_order_and_one_identity(void **state)
     }
 }
 
+static void examples_of_the_reference_are_valid(void **state)
+{
+    (void)state;
+    size_t len;
+    int n = 0;
+    char *page CLEANUP_FREE = read_file("docs/reference/pipeline-file.md", &len);
+    for (char *from = page; (from = strstr(from, "```yaml\n")); n++) {
+        from += strlen("```yaml\n");
+        char *end = strstr(from, "```");
+        assert_non_null(end);
+        char *text CLEANUP_FREE = x_strndup(from, (size_t)(end - from));
+        pipeline_free(right(text));
+        from = end;
+    }
+    assert_int_equal(n, 5);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -418,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_diff_names_what_changed),
         cmocka_unit_test(the_graph_is_drawn),
         cmocka_unit_test(any_graph_has_an_order_and_one_identity),
+        cmocka_unit_test(examples_of_the_reference_are_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
