@@ -9,14 +9,15 @@ import { Service, until } from './service.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Filled before the first test: {s, browser, page}. */
-export function world(...args) {
+/** Filled before the first test: {s, browser, page}; then `prepare` runs. */
+export function world(prepare = async () => undefined, ...args) {
     const w = {};
     before(async () => {
         w.s = await new Service(...args).start();
         w.browser = await open();
         w.page = await login(w.browser, w.s);
         w.page.setDefaultTimeout(30000);
+        await prepare(w);
     });
     after(async () => {
         await w.browser?.close();

@@ -54,3 +54,40 @@ export async function work(experiment, count, { seed = 1, leaveRunning = 0, scor
         else await experiment.post(`/trials/${t.number}:complete`, stopped ? {} : { metrics: extra ? extra(t.params, end, rnd) : {} });
     }
 }
+
+/** A language model: quality against latency. */
+export const frontSpec = (more = {}) => ({
+    name: 'latency', objectives: [{ metric: 'quality', direction: 'maximize' }, { metric: 'latency_ms', direction: 'minimize' }], labels: { team: 'serving' },
+    parameters: {
+        quantisation: { type: 'categorical', values: ['int4', 'int8', 'fp16'] }, batch: { type: 'int', min: 1, max: 64, scale: 'log' }, draft_tokens: { type: 'int', min: 0, max: 8 }, cache_gb: { type: 'float', min: 1, max: 24 },
+    },
+    algorithm: 'nsga2', seed: 5, trials: { max: 120, parallel: 4 }, ...more,
+});
+
+export async function workFront(experiment, count) {
+    const rnd = random(9);
+    for (let i = 0; i < count; i++) {
+        const [t] = await experiment.ask(1, `node-${i % 4}`), p = t.params;
+        const size = { int4: 0.35, int8: 0.6, fp16: 1 }[p.quantisation], latency = 18 + 90 * size + 1.6 * p.batch - 5 * Math.min(p.draft_tokens, 5) + 30 / p.cache_gb + rnd() * 6;
+        const quality = 0.62 + 0.22 * Math.sqrt(size) + 0.02 * Math.log2(p.batch + 1) - 0.006 * Math.max(0, p.draft_tokens - 4) + rnd() * 0.02;
+        await experiment.post(`/trials/${t.number}:complete`, { metrics: { quality, latency_ms: latency } });
+    }
+}
+
+/** Trials that the service runs itself, with logs in colour; the last ones are long enough to be looked at. */
+export const shellSpec = (more = {}) => ({
+    name: 'sgd-momentum', objective: { metric: 'loss', direction: 'minimize' }, parameters: { lr: { type: 'float', min: 1e-4, max: 0.2, scale: 'log' }, momentum: { type: 'float', min: 0, max: 0.99 } },
+    algorithm: 'gp', seed: 3, stopping: 'median', trials: { max: 40, parallel: 4 },
+    run: { command: ['python3', '-c', `
+import sys, time
+lr, m = float(sys.argv[1]), float(sys.argv[2])
+x, y, vx, vy = 5.0, 3.0, 0.0, 0.0
+print("\\033[1mtraining\\033[0m with lr=%g momentum=%g" % (lr, m))
+for step in range(1, 31):
+    vx, vy = m * vx - lr * 2 * x, m * vy - lr * 40 * y
+    x, y = x + vx, y + vy
+    loss = min(x * x + 20 * y * y, 1e6)
+    print("\\033[%dm%s\\033[0m step=%d loss=%.6f" % (33 if loss > 10 else 32, "warn" if loss > 10 else "info", step, loss), flush=True)
+    time.sleep(0.01)
+`, '{lr}', '{momentum}'] }, ...more,
+});

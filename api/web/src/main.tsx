@@ -11,6 +11,7 @@ import { type Choice, choice, choose, dark } from './base/theme';
 import { link } from './data/live';
 import { Dialog, Notices } from './ui/parts';
 import { useNow } from './ui/now';
+import { Create } from './views/create';
 import { Experiment } from './views/experiment';
 import { List } from './views/list';
 
@@ -57,6 +58,7 @@ function useKeys(help: () => void) {
 function Body() {
     const [a, b, ...rest] = route.value.path;
     if (saved) return <Experiment project={saved.project} name={saved.experiment} rest={rest} />;
+    if (a === 'new' && !b) return <Create key={route.value.query.clone ?? ''} />;
     if (a && b) return <Experiment project={a} name={b} rest={rest} />;
     return <List />;
 }
@@ -77,7 +79,7 @@ function App() {
                         <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true"><rect width="32" height="32" rx="7" fill="#0b5cad" /><path d="M6 9c5 0 6 13 11 13s5-4 9-4" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" /><circle cx="26" cy="18" r="3" fill="#ffb000" /></svg>
                         Hone
                     </a>
-                    <Connection />
+                    {a === 'new' && !b ? null : <Connection />}
                     <button type="button" class="bare" aria-label="Keys" title="Keys (?)" onClick={() => setHelp(true)}>?</button>
                     <Theme />
                 </header>

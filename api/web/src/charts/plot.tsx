@@ -18,7 +18,7 @@ interface Props {
 }
 
 export const axis = (i: Ink, label: string, more: Partial<uPlot.Axis> = {}): uPlot.Axis => ({
-    label, labelSize: 22, labelFont: '12px system-ui, sans-serif', font: '12px system-ui, sans-serif', stroke: i.faint, labelGap: 2,
+    label, labelSize: 18, size: 30, labelFont: '12px system-ui, sans-serif', font: '12px system-ui, sans-serif', stroke: i.faint, labelGap: 2,
     grid: { stroke: i.grid, width: 1 }, ticks: { stroke: i.line, width: 1, size: 5 }, ...more,
 });
 export const valueAxis = (i: Ink, label: string): uPlot.Axis => axis(i, label, { size: 64, values: (_, ticks) => ticks.map((v) => (v === null ? '' : number(v, 4))) });

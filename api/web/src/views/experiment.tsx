@@ -25,7 +25,7 @@ function Head({ e }: { e: Row }) {
                 <div class="title">
                     <nav class="crumbs" aria-label="Path">{saved ? <span>report of {moment(saved.created)}</span> : <a href={href([])}>Experiments</a>}{e.project !== 'default' && <span> / {e.project}</span>}</nav>
                     <h1>{e.name} <State state={e.state} />{e.reason && <span class="reason">{reason(e.reason)}</span>}</h1>
-                    {e.message && <p class="message">{e.message}</p>}
+                    {e.message && e.state !== 'SUCCEEDED' && <p class="message">{e.message}</p>}
                 </div>
                 <ExperimentButtons e={e} />
             </div>
