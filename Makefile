@@ -216,9 +216,11 @@ $(BUILD)/bench/search_driver: $(BUILD)/tests/bench/search/driver.o $(foreach l,a
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)
 
 .PHONY: bench-search
-bench-search: $(BUILD)/bench/search_driver
+bench-search: $(BUILD)/bench/search_driver $(BUILD)/hone
 	@HONE_SEARCH_DRIVER=$< python3 tests/bench/search/bench.py run --out $(BUILD)/bench/search.jsonl
 	@python3 tests/bench/search/bench.py table --out $(BUILD)/bench/search.jsonl --brief
+	-@HONE_BIN=$(BUILD)/hone python3 tests/bench/search/fidelity.py run --seeds 0-1 --out $(BUILD)/bench/fidelity.jsonl
+	@python3 tests/bench/search/fidelity.py table --out $(BUILD)/bench/fidelity.jsonl
 
 check: layers
 	@.ci/install check

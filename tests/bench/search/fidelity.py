@@ -92,7 +92,8 @@ class Hone:
     names = {"random+asha": ("random", "asha", {}), "random+asha pause": ("random", "asha", {"form": "pause"}), "random+hyperband": ("random", "hyperband", {}),
              "tpe+asha": ("tpe", "asha", {}), "gp+asha": ("gp", "asha", {}), "gp+median": ("gp", "median", None), "bohb": ("bohb", None, {}),
              "bohb gp": ("bohb:gp", None, {}), "bohb asha pause": ("bohb", "asha", {"form": "pause"}), "bohb gp asha pause": ("bohb:gp", "asha", {"form": "pause"}),
-             "bohb gp asha": ("bohb:gp", "asha", {})}
+             "bohb gp asha": ("bohb:gp", "asha", {}), "bohb hyperband pause": ("bohb", "hyperband", {"form": "pause"}),
+             "random+hyperband pause": ("random", "hyperband", {"form": "pause"})}
 
     def __init__(self, method, parameters, seed):
         algorithm, rule, settings = self.names[method]
