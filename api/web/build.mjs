@@ -23,6 +23,9 @@ function hash(name) {
     sizes.gzip += packed.length;
     return createHash('sha256').update(bytes).digest('hex').slice(0, 12);
 }
+// Both stand inside a report's page as they are (src/cli/report.c).
+for (const [name, end] of [['app.js', /<\/script|<!--/i], ['app.css', /<\/style/i]])
+    if (end.test(readFileSync(join(out, name), 'utf8'))) throw new Error(`${name} holds what would end its element in a report`);
 let page = readFileSync(join(here, 'index.html'), 'utf8');
 for (const name of ['app.js', 'app.css']) page = page.replace(`assets/${name}`, `assets/${name}?v=${hash(name)}`);
 writeFileSync(join(out, 'index.html'), page);

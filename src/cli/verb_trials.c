@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report, ask, complete, fail: trials from the side of who runs them. */
+/* report, ask, complete, fail: trials from the side of who runs them; report -o: an experiment as a file. */
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/param_flag.h"
+#include "cli/report.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ const struct option_row options_report[] = {
     {"step", 0, OPT_INT, "N", "epoch or step (otherwise: one more than the last)"},
     {"progress", 0, OPT_NUMBER, "X", "how much of the trial is done, 0 to 1"},
     {"exit-code", 0, OPT_FLAG, NULL, "end with 9 when the trial should stop (it prints \"stop\" in any case)"},
+    {"output", 'o', OPT_TEXT, "FILE", "write EXP to FILE as one page of HTML with all its charts (-: to stdout)"},
     {0},
 };
 
@@ -67,8 +69,18 @@ static json_t *report_body(const struct cli *cli, struct error *error)
     return body;
 }
 
+static enum err report_experiment(struct cli *cli, struct error *error)
+{
+    if (cli->args.n_words != 1 || strchr(cli->args.words[0], '='))
+        return err_set(error, ERR_USAGE, NULL, "-o writes a report of an experiment: hone report EXP -o FILE.html");
+    enum err rc = client_open(cli, error);
+    return rc ? rc : report_write(cli, cli->args.words[0], args_text(&cli->args, "output"), error);
+}
+
 enum err verb_report(struct cli *cli, struct error *error)
 {
+    if (args_has(&cli->args, "output"))
+        return report_experiment(cli, error);
     const char *experiment = getenv("HONE_EXPERIMENT"), *trial = getenv("HONE_TRIAL");
     json_t *body = report_body(cli, error); /* first: a wrong word is wrong everywhere */
     if (!body)

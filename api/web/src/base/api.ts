@@ -33,13 +33,15 @@ export function withQuery(path: string, query: Record<string, string | number | 
     return text ? `${path}?${text}` : path;
 }
 
-/** What a report was given: by the part of the path after the experiment; of the query only `param` tells two apart. */
+/** What a report was given (src/cli/report.c): by the part of the path after the experiment; `param` and the metric of curves tell answers apart. */
 function fromReport(path: string): unknown {
-    const [plain, query] = path.split('?', 2) as [string, string | undefined];
-    const param = new URLSearchParams(query ?? '').get('param');
-    const key = plain.slice(at(saved!.project, saved!.experiment).length + 1) + (param ? `/${param}` : '');
-    if (plain.startsWith(at(saved!.project, saved!.experiment)) && Object.hasOwn(saved!.answers, key)) return saved!.answers[key];
-    throw new Problem(404, 'This is not part of the report. The service has it.', 'NOT_IN_REPORT');
+    const base = at(saved!.project, saved!.experiment), [plain, text] = path.split('?', 2) as [string, string | undefined], query = new URLSearchParams(text ?? '');
+    const rest = plain.slice(base.length + 1), param = query.get('param') ?? (rest === 'curves' ? query.get('metric') : null), key = param ? `${rest}/${param}` : rest;
+    const asked = query.get('top') ?? (rest === 'curves' ? null : query.get('metric')); // of these the report has what is shown first
+    if (!plain.startsWith(base) || asked || !Object.hasOwn(saved!.answers, key)) throw new Problem(404, 'This is not part of the report. The service has it.', 'NOT_IN_REPORT');
+    if (rest !== 'curves') return saved!.answers[key];
+    const wanted = new Set((query.get('trials') ?? '').split(',').map(Number)), all = saved!.answers[key] as { curves: { number: number }[] };
+    return { ...all, curves: all.curves.filter((c) => wanted.has(c.number)) };
 }
 
 async function call(method: string, path: string, options: { body?: unknown; type?: string; accept?: string; signal?: AbortSignal } = {}): Promise<Response> {
@@ -65,7 +67,7 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 
 /** An answer that is text, with its headers. */
 export async function getText(path: string, accept: string, signal?: AbortSignal): Promise<{ text: string; headers: Headers }> {
-    if (saved) return { text: String(fromReport(`${path}/${accept === 'application/yaml' ? 'yaml' : 'text'}`)), headers: new Headers() };
+    if (saved) return { text: String(fromReport(`${path}//${accept === 'application/yaml' ? 'yaml' : 'text'}`)), headers: new Headers() };
     const answer = await call('GET', path, { accept, signal });
     return { text: await answer.text(), headers: answer.headers };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One trial: what it was given, what came of it, why it was tried and why it was stopped, its log, its attempts; retry it, stop it, try a neighbour.
 import { useMemo, useState } from 'preact/hooks';
-import { saved, send } from '../base/api';
+import { saved, send, withQuery } from '../base/api';
 import { duration, moment, number, plural, utc, type Value } from '../base/format';
 import { go, href } from '../base/route';
 import { CurvesChart, curveRows } from '../charts/curves';
@@ -33,8 +33,9 @@ export function Trial({ store, spec, rest }: ViewProps) {
     const n = Number(rest[0]), path = `${store.path}/trials/${n}`, t = store.trials, row = t.row(n), now = useNow(1000);
     const version = useMemo(() => ({ at: 0 }), [n]);
     if (store.reported.value.numbers.has(n)) version.at = store.version.value; // read again when this trial was told of
-    const got = useResource<Row>(saved ? null : path, version.at), why = useResource<Explained>(saved ? null : `${path}/explain`, FINAL_TRIAL.includes(got.data?.state ?? '') ? 1 : 0);
+    const got = useResource<Row>(saved ? null : path, version.at), why = useResource<Explained>(`${path}/explain`, FINAL_TRIAL.includes(got.data?.state ?? '') ? 1 : 0);
     const measured = useResource<{ measurements: Measurement[] }>(saved ? null : `${path}/measurements?max_points=1000`, version.at);
+    const reported = useResource<{ curves: Curve[] }>(saved ? withQuery(`${store.path}/curves`, { trials: n, metric: spec.objectives[0].metric }) : null);
     const [neighbour, setNeighbour] = useState(false);
     const position = useMemo(() => {
         const o = spec.objectives[0], values = objectiveColumn(t, o, o), order = sorted(Array.from({ length: t.n }, (_, i) => i).filter((i) => t.state[i] === 'SUCCEEDED'), (r) => values[r], o.direction === 'maximize');
@@ -79,6 +80,7 @@ export function Trial({ store, spec, rest }: ViewProps) {
                     </dl>
                 </Card>
                 <Why store={store} why={why.data} trial={trial} />
+                {saved && reported.data && reported.data.curves.length > 0 && <Metrics store={store} spec={spec} measurements={ofReport(reported.data.curves[0], spec.objectives[0].metric)} n={n} />}
                 {measured.data && measured.data.measurements.length > 0 && <Metrics store={store} spec={spec} measurements={measured.data.measurements} n={n} />}
                 {(trial.attempts?.length ?? 0) > 0 && (
                     <Card title="Attempts" class="wide">
@@ -107,6 +109,8 @@ export function Trial({ store, spec, rest }: ViewProps) {
         </>
     );
 }
+
+const ofReport = (c: Curve, metric: string): Measurement[] => c.steps.map((step, i) => ({ metric, step, value: c.values[i], replicate: 0 }));
 
 function Why({ store, why, trial }: { store: ViewProps['store']; why: Explained | null; trial: Row }) {
     const link = (m: number) => <a href={href([store.project, store.name, 'trial', m])}>trial {m}</a>;
