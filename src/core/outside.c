@@ -101,6 +101,8 @@ enum err core_ask(const struct outside *o, size_t n, json_t **out, struct error 
     /* a plan is a view; this one does not own the spec, so it is taken apart by hand */
     struct plan *plan = plan_new((struct spec *)(uintptr_t)o->spec);
     enum err err = algorithm_accept(plan->algorithm, &plan->problem, &o->spec->algorithm_settings, error);
+    if (!err && plan->algorithm->continues)
+        err = err_set(error, ERR_INVALID, NULL, "algorithm %s hands checkpoints from trial to trial, so Hone must run them itself", plan->algorithm->name);
     if (!err) {
         size_t all = o->n_trials + n;
         struct asking a = {.plan = plan, .o = o, .items = x_calloc(all, sizeof *a.items), .memory = x_calloc(all * ((size_t)plan->problem.n_dims + 1), sizeof *a.memory)};

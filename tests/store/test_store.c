@@ -428,6 +428,41 @@ static void summaries_leave_nan_out(void **state)
     assert_string_equal(got, "a n=4 last=4 min=-1 max=4 mean=2; ");
 }
 
+/* Attempts 1 (paused), 2 (lost), 3: a trial goes on from what it had paused at, not from what was lost. */
+static void an_attempt_goes_on_from_the_paused_ones_before_it(void **state)
+{
+    struct place *p = *state;
+    int64_t trial = a_trial(p);
+    static const enum trial_state states[] = {TRIAL_PAUSED, TRIAL_LOST, TRIAL_RUNNING};
+    for (int64_t i = 0; i < 3; i++) {
+        struct attempt a = {.trial_id = trial, .number = i + 1, .state = states[i], .reason = "", .message = "", .run_key = "", .handle = "", .cursor = "",
+                            .worker = "", .exit_code = -1, .signal = -1, .create_ms = 1};
+        assert_ok(attempt_insert(p->db, &a, e));
+    }
+    (void)put(p, trial, "a", 1, 1, 8);
+    (void)put(p, trial, "a", 1, 2, 4);
+    (void)put(p, trial, "a", 2, 3, -9);
+    (void)put(p, trial, "a", 3, 3, 6);
+    (void)put(p, trial, "a", 3, 9, (double)NAN);
+    struct measurement_summary s;
+    assert_ok(measurement_summarise(p->db, trial, 3, "a", &s, e));
+    assert_true(s.n == 4 && s.last_step == 9 && s.min == 4 && s.max == 8 && s.mean == 6);
+    assert_ok(measurement_summarise(p->db, trial, 1, "a", &s, e));
+    assert_true(s.n == 2 && s.last == 4);
+    static const struct {
+        int64_t step;
+        double value;
+        bool found;
+    } cases[] = {{0, 8, true}, {2, 4, true}, {3, 6, true} /* of the newest attempt */, {4, (double)NAN, true}, {10, 0, false}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        double value = 0;
+        bool found;
+        assert_ok(measurement_at(p->db, trial, "a", cases[i].step, &value, &found, e));
+        assert_int_equal(found, cases[i].found);
+        assert_true(isnan(cases[i].value) ? isnan(value) : value == cases[i].value);
+    }
+}
+
 struct curve {
     int64_t n, first, last, previous;
     double low, high;
@@ -814,6 +849,7 @@ int main(void)
         TEST(attempts_come_back_as_they_were_written),
         TEST(the_first_value_of_a_step_wins),
         TEST(summaries_leave_nan_out),
+        TEST(an_attempt_goes_on_from_the_paused_ones_before_it),
         TEST(a_thinned_curve_keeps_ends_and_peaks),
         TEST(events_are_told_by_experiment_even_after_it_is_gone),
         TEST(the_log_is_cut_from_its_beginning_and_goes_on_counting),

@@ -7,7 +7,7 @@
 
 Four trials run side by side, an epoch each in turn, until BUDGET times 81 epochs are spent; a paused trial goes on where it was. The score is the lowest
 validation loss seen, as a regret: 0 the best there is, 1 the best of a median configuration. `run` skips what is in the file, and methods whose package is
-not there. Tasks: two made-up families of curves, and a real one (a table of 191 trainings) if ../shared/bench/search is there. HONE_BIN: the binary."""
+not there. Tasks: two made-up families of curves, and a surrogate of 191 real trainings if ../shared/bench/search is there. HONE_BIN: the binary."""
 import argparse, collections, fnmatch, hashlib, http.client, json, math, os, random, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
