@@ -26,6 +26,11 @@
 #define STALL_GAIN 0.02      /* standard deviations of the target */
 #define DETOURS (1.0 / 3)
 
+/* When it expects nothing more at all, a second search begins (gp/elsewhere.h). */
+#define NEXT_TO_NOTHING (-6) /* ln of the expected improvement, in standard deviations of the target */
+#define PART_ELSEWHERE 0.7
+#define FEW_ELSEWHERE 5      /* trials that it begins with */
+
 enum choice { CHOICE_MIXED, CHOICE_EI, CHOICE_BOUND };
 
 static const char *const choices[] = {[CHOICE_MIXED] = "mixed", [CHOICE_EI] = "ei", [CHOICE_BOUND] = "bound", NULL};
@@ -222,6 +227,9 @@ static void describe(const struct gp_history *h, struct models *k, const struct 
     }
     if (n_front)
         (void)snprintf(out->note + at, sizeof out->note - (size_t)at, "; %zu of them on the front", n_front);
+    else if (hunt->elsewhere)
+        (void)snprintf(out->note + at, sizeof out->note - (size_t)at, "; little more is expected near the best, so these are of a second search that leaves %zu %s alone",
+                       hunt->elsewhere->n_peaks, hunt->elsewhere->n_peaks == 1 ? "place" : "places");
     else if (hunt->avoid >= 0)
         (void)snprintf(out->note + at, sizeof out->note - (size_t)at, "; little was gained lately, so it looks at other values of parameter %d",
                        hunt->avoid + 1);
@@ -230,7 +238,47 @@ static void describe(const struct gp_history *h, struct models *k, const struct 
     out->deviation = deviation * k->warp[0].slope;
 }
 
-static bool ask_model(const struct gp_history *h, const struct seen *seen, void **cache, struct suggestion *out)
+static bool ask_model(const struct gp_history *h, const struct seen *seen, const struct elsewhere *elsewhere, void **cache, struct suggestion *out);
+
+/* The model expects next to nothing of what it found. */
+static bool has_converged(const struct gp_history *h, struct models *k, const struct acquisition *a, const double *x)
+{
+    double point[GP_MAX_DIMS];
+    struct acquisition plain = {.kind = ACQUISITION_LOG_EI, .model = a->model, .incumbent = a->incumbent};
+    if (k->n_targets > 1 || h->weight || a->kind == ACQUISITION_FEASIBLE)
+        return false;
+    gp_space_encode(h->space, x, point);
+    return acquisition_at(&plain, point, NULL, 0, NULL) < NEXT_TO_NOTHING;
+}
+
+/* By a coin a suggestion of the second search. */
+static bool ask_elsewhere(const struct gp_history *h, const struct seen *seen, const double *weight, struct suggestion *out)
+{
+    const struct search *s = h->search;
+    struct rng r = rng_new(s->seed, RNG_ELSEWHERE, (uint64_t)s->cursor);
+    struct elsewhere z;
+    struct gp_history rest;
+    if (rng_uniform(&r) >= PART_ELSEWHERE)
+        return false;
+    const double acquisition = out->acquisition;
+    bool found = elsewhere_init(&z, s, h->space, weight);
+    if (found && z.n_finished < FEW_ELSEWHERE)
+        found = fresh_point(s, seen, "restart", out, NULL) == OK;
+    else if (found) {
+        struct search part = *s;
+        part.history = z.rest;
+        part.n_history = z.n;
+        gp_history_init(&rest, &part, h->space);
+        found = ask_model(&rest, seen, &z, NULL, out);
+        gp_history_release(&rest);
+    }
+    elsewhere_release(&z);
+    if (!found)
+        out->acquisition = acquisition; /* x is as it was */
+    return found;
+}
+
+static bool ask_model(const struct gp_history *h, const struct seen *seen, const struct elsewhere *elsewhere, void **cache, struct suggestion *out)
 {
     const struct search *s = h->search;
     struct models *k CLEANUP_FREE = X_NEW(struct models);
@@ -239,7 +287,7 @@ static bool ask_model(const struct gp_history *h, const struct seen *seen, void 
         const double *good[GOOD_POINTS];
         struct acquisition a = {.kind = ACQUISITION_LOG_EI};
         models_aim(k, &a);
-        struct hunt hunt = {.space = h->space, .acquisition = &a, .seen = seen, .good = good, .avoid = -1,
+        struct hunt hunt = {.space = h->space, .acquisition = &a, .seen = seen, .good = good, .avoid = -1, .elsewhere = elsewhere,
                             .seed = rng_mix(s->seed ^ rng_mix((uint64_t)s->cursor))};
         size_t n_front = 0;
         if (k->n_targets > 1)
@@ -247,7 +295,8 @@ static bool ask_model(const struct gp_history *h, const struct seen *seen, void 
         else
             aim_at_best(h, k, &a, &hunt, good);
         found = hunt_best(&hunt, out->x, &out->acquisition);
-        if (found) {
+        bool goes_away = found && !elsewhere && has_converged(h, k, &a, out->x) && ask_elsewhere(h, seen, k->model[0].weight, out);
+        if (found && !goes_away) {
             out->cursor = s->cursor + 1;
             describe(h, k, &a, &hunt, n_front, out);
         }
@@ -288,7 +337,7 @@ static enum err suggest(const struct search *s, void **cache, struct suggestion 
     bool ready = s->n_history >= n_initial && 2 * h.n_valued >= n_initial;
     if (ready)
         how = "spread"; /* if the model has nothing to offer: all values are equal, or it finds nothing new */
-    if (!ready || !ask_model(&h, &seen, cache, out))
+    if (!ready || !ask_model(&h, &seen, NULL, cache, out))
         err = fresh_point(s, &seen, how, out, error);
     seen_release(&seen);
     gp_guides_free(guides, h.n_targets);

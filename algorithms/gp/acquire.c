@@ -171,6 +171,8 @@ struct climber {
 
 bool hunt_avoids(const struct hunt *h, const double *snapped)
 {
+    if (h->elsewhere && elsewhere_is_peak(h->elsewhere, snapped))
+        return true;
     return h->avoid >= 0 && !isnan(snapped[h->avoid]) && gp_space_level(h->space->problem, h->avoid, snapped[h->avoid]) == h->avoid_level;
 }
 
@@ -237,7 +239,7 @@ static void draw_near(struct climber *c, double *raw)
         if (!isnan(from[i]) && (rng_uniform(r) < part || i == surely))
             raw[i] = perturbed(r, &c->p->dims[i], raw[i], scale);
     }
-    if (hunt_avoids(h, raw))
+    if (h->avoid >= 0 && hunt_avoids(h, raw))
         raw[h->avoid] = rng_uniform(r);
 }
 
@@ -317,8 +319,8 @@ static void climb_continuous(struct climber *c, struct candidate *at, int max_it
     memcpy(c->trial, at->raw, c->n_dims * sizeof *c->trial);
     for (size_t q = 0; q < c->n_which; q++)
         c->trial[space->dim[c->which[q]]] = z[q];
-    /* where the way ends outside the constraints, the last feasible part of it counts */
-    const int tries = c->p->feasible ? 6 : 1;
+    /* where the way ends outside what is allowed, the last part of it that is not counts */
+    const int tries = c->p->feasible || c->h->elsewhere ? 6 : 1;
     for (int k = 0; k < tries && !try_trial(c, at); k++)
         for (size_t i = 0; i < c->n_dims; i++)
             c->trial[i] = (c->trial[i] + at->raw[i]) / 2;

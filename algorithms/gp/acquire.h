@@ -4,6 +4,7 @@
 #ifndef HONE_GP_ACQUIRE_H
 #define HONE_GP_ACQUIRE_H
 
+#include "gp/elsewhere.h"
 #include "gp/model.h"
 #include "math/boxes.h"
 #include "math/rng.h"
@@ -44,10 +45,11 @@ struct hunt {
     size_t n_good;
     int avoid;     /* a categorical dimension and its level that the point must not have; -1: none */
     int64_t avoid_level;
+    const struct elsewhere *elsewhere; /* whose peaks are taboo; NULL = none */
     uint64_t seed; /* of the draws of this suggestion */
 };
 
-bool hunt_avoids(const struct hunt *h, const double *snapped);
+bool hunt_avoids(const struct hunt *h, const double *snapped); /* it may not be suggested, for one of these reasons */
 
 /* The best feasible point that was not seen, snapped into x; false if all that were looked at had been. */
 bool hunt_best(const struct hunt *h, double *x, double *value);

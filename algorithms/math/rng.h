@@ -11,7 +11,7 @@ struct rng {
 };
 
 /* What the numbers are for: two purposes never share a stream. The values are part of what a seed means: append only. */
-enum rng_purpose { RNG_POINT = 1, RNG_SCRAMBLE, RNG_ORDER, RNG_COIN, RNG_CANDIDATE, RNG_WEIGHT, RNG_START, RNG_LATENT, RNG_DETOUR, RNG_MEMBER };
+enum rng_purpose { RNG_POINT = 1, RNG_SCRAMBLE, RNG_ORDER, RNG_COIN, RNG_CANDIDATE, RNG_WEIGHT, RNG_START, RNG_LATENT, RNG_DETOUR, RNG_MEMBER, RNG_ELSEWHERE };
 
 struct rng rng_new(uint64_t seed, enum rng_purpose purpose, uint64_t counter);
 uint64_t rng_next(struct rng *r);
