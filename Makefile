@@ -16,7 +16,8 @@ PKGS    := gsl libmicrohttpd jansson sqlite3 libcurl yaml-0.1 libsodium libpcre2
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes \
         -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings \
         -Wimplicit-fallthrough -Wno-format-nonliteral -Werror
-HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
+PIC    := -fPIE
+HARDEN  = $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong $(PIC)
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DHONE_VERSION='"$(VERSION)"' -Isrc -Ialgorithms -Iapi -I. -I$(BUILD)/generated \
         $(OPT) $(SAN) $(WARN) $(HARDEN) -fno-math-errno -pthread -MMD -MP $(CFLAGS)
 # OpenBLAS gives cblas in place of GSL's own, which is several times slower.
@@ -25,7 +26,7 @@ LIBS = $(shell pkg-config --libs $(filter-out libcurl,$(PKGS)) | sed 's/-lgslcbl
 LDFLAGS_ALL = $(SAN) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 
 # One archive a folder, so that a test of a folder links it and what stands below it, and nothing else.
-FOLDERS := base net model pipeline artifacts store collectors backends algorithms core api grpc worker cli
+FOLDERS := base net model pipeline artifacts store collectors backends algorithms libhone core api grpc worker cli
 DIRS_base := src/base
 DIRS_net := src/net
 DIRS_model := src/model
@@ -35,6 +36,7 @@ DIRS_store := src/store
 DIRS_collectors := src/collectors
 DIRS_backends := src/backends
 DIRS_algorithms := algorithms algorithms/analysis algorithms/gp algorithms/tpe algorithms/cmaes algorithms/stop algorithms/math
+DIRS_libhone := libhone
 DIRS_core := src/core
 DIRS_grpc := src/grpc
 DIRS_api := api
@@ -52,8 +54,9 @@ LINK_store := store model base
 LINK_collectors := collectors model base
 LINK_backends := backends net model base
 LINK_algorithms := algorithms base
-LINK_core := core store backends collectors algorithms net pipeline artifacts model base
-LINK_api := api core store backends collectors algorithms net pipeline artifacts model base
+LINK_libhone := libhone algorithms model base
+LINK_core := core store backends collectors libhone algorithms net pipeline artifacts model base
+LINK_api := api core store backends collectors libhone algorithms net pipeline artifacts model base
 LINK_worker := worker backends collectors net model base
 LINK_grpc := grpc $(LINK_core)
 LINK_cli := cli pipeline $(LINK_worker)
@@ -78,6 +81,7 @@ help:
 	@echo "make fuzz       every fuzz target for SECONDS=60"
 	@echo "make wheel      the Python client with the server in it, in $(BUILD)/wheel"
 	@echo "make bench      measure, beside the bare limits"
+	@echo "make lib        the search algorithms as a library, $(BUILD)/libhone.a and .so"
 	@echo "make install    to PREFIX=$(PREFIX), under DESTDIR"
 
 $(BUILD)/%.o: %.c
@@ -156,6 +160,35 @@ wheel: $(BUILD)/hone
 	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,-rpath,'$$ORIGIN/lib' -Wl,--disable-new-dtags $(MAIN_OBJ) $(foreach l,cli worker grpc $(LINK_api),$(call archive,$(l))) -o $(BUILD)/wheel/hone $(LIBS)
 	@api/python/wheel.sh $(BUILD)/wheel/hone $(BUILD)/wheel
 
+# --- libhone: the search algorithms for other programs. One object of all that hone.c needs, which shows hone_* alone.
+$(foreach f,$(LINK_libhone),$(call objects,$(f))): PIC := -fPIC -fno-semantic-interposition
+$(foreach f,$(LINK_libhone),$(call objects,$(f))): $(BUILD)/pic
+# Objects that are older than this mark were not compiled so. (Made here: a missing file that is secondary makes nothing anew.)
+$(shell [ -e $(BUILD)/pic ] || { mkdir -p $(BUILD) && touch $(BUILD)/pic; })
+LIBS_libhone := -lgsl -lopenblas -ljansson -lm -pthread
+
+$(BUILD)/libhone.a: $(foreach l,$(LINK_libhone),$(call archive,$(l)))
+	$(Q)echo "  AR $@" && $(LD) -r -o $(BUILD)/libhone.o $(BUILD)/libhone/hone.o --start-group $^ --end-group
+	$(Q)objcopy --wildcard --keep-global-symbol='hone_*' $(BUILD)/libhone.o && rm -f $@ && $(AR) rcs $@ $(BUILD)/libhone.o
+
+$(BUILD)/libhone.so: $(BUILD)/libhone.a
+	$(Q)echo "  LD $@" && $(CC) -shared $(SAN) -Wl,-soname,libhone.so.0 -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),,-Wl,-z,defs) $(LDFLAGS) \
+	    $(BUILD)/libhone.o -o $@ $(LIBS_libhone)
+
+$(BUILD)/hone.pc: libhone/hone.pc.in Makefile
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< > $@
+
+.PHONY: lib install-lib
+lib: $(BUILD)/libhone.a $(BUILD)/libhone.so
+
+install-lib: lib
+	@$(MAKE) --no-print-directory -s -B $(BUILD)/hone.pc
+	install -D -m 644 libhone/hone.h $(DESTDIR)$(PREFIX)/include/hone.h
+	install -D -m 644 $(BUILD)/libhone.a $(DESTDIR)$(PREFIX)/lib/libhone.a
+	install -D -m 755 $(BUILD)/libhone.so $(DESTDIR)$(PREFIX)/lib/libhone.so.$(VERSION)
+	ln -sf libhone.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libhone.so.0 && ln -sf libhone.so.0 $(DESTDIR)$(PREFIX)/lib/libhone.so
+	install -D -m 644 $(BUILD)/hone.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/hone.pc
+
 UNIT_TESTS := $(foreach f,$(FOLDERS),$(TESTS_$(f)))
 
 # The first make of a test or a demo installs what is missing; its own make then finds the libraries.
@@ -211,7 +244,7 @@ bench: all
 	@BUILD=$(BUILD) tests/bench/run.sh
 
 # The searches beside the kept runs of their peers; resumes. Needs numpy and the problems (HONE_SEARCH_DIR).
-$(BUILD)/bench/search_driver: $(BUILD)/tests/bench/search/driver.o $(foreach l,algorithms model base,$(call archive,$(l)))
+$(BUILD)/bench/search_driver: $(BUILD)/tests/bench/search/driver.o $(foreach l,$(LINK_libhone),$(call archive,$(l)))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)
 
@@ -226,7 +259,7 @@ check: layers
 	@.ci/install check
 	@tests/check_style.sh
 
-install: all
+install: all install-lib
 	install -D -m 755 $(BUILD)/hone $(DESTDIR)$(PREFIX)/bin/hone
 	$(BUILD)/hone help --man > $(BUILD)/hone.1 && install -D -m 644 $(BUILD)/hone.1 $(DESTDIR)$(PREFIX)/share/man/man1/hone.1
 	$(BUILD)/hone completion bash > $(BUILD)/hone.bash && install -D -m 644 $(BUILD)/hone.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/hone
@@ -234,6 +267,7 @@ install: all
 	$(BUILD)/hone completion fish > $(BUILD)/hone.fish && install -D -m 644 $(BUILD)/hone.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/hone.fish
 
 uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,include/hone.h lib/libhone.a lib/libhone.so lib/libhone.so.0 lib/libhone.so.$(VERSION) lib/pkgconfig/hone.pc)
 	rm -f $(DESTDIR)$(PREFIX)/bin/hone $(DESTDIR)$(PREFIX)/share/man/man1/hone.1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/hone \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_hone $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/hone.fish
 

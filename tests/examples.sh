@@ -49,6 +49,16 @@ if python3 -c 'import sklearn' 2> /dev/null || /usr/bin/python3 -c 'import sklea
 else
     echo "skip digits: no python3 with sklearn"
 fi
+# The library as a program elsewhere finds it: installed, by pkg-config alone.
+export PKG_CONFIG_PATH="$tmp/prefix/lib/pkgconfig"
+if make -s install-lib BUILD="$(dirname "$HONE_BIN")" PREFIX="$tmp/prefix" > "$tmp/install-lib.log" 2>&1; then
+    example c "^best: trial" examples/c/run.sh 30
+    example c-static "^best: trial" env HONE_STATIC=1 examples/c/run.sh 12
+else
+    failed=$((failed + 1))
+    echo "FAIL install-lib"
+    sed 's/^/    /' "$tmp/install-lib.log"
+fi
 for report in "$tmp"/sanitizer.*; do
     [ -e "$report" ] || continue
     failed=$((failed + 1))

@@ -1,49 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A spec and what is derived from it once: the algorithm's view of its space. The only place where user space meets the cube. */
+/* A spec and what is derived from it once: the algorithm's view of it. */
 #include "core/state.h"
 
-static void snap(void *ctx, double *u)
-{
-    space_snap(ctx, u);
-}
-
-static double level(void *ctx, int dim, int64_t k)
-{
-    return space_level(ctx, (size_t)dim, k);
-}
-
-static bool feasible(void *ctx, const double *u)
-{
-    return space_feasible(ctx, u);
-}
-
-static enum dim_kind kind_of(const struct param *p)
-{
-    if (p->type == PARAM_CATEGORICAL || p->type == PARAM_BOOL)
-        return DIM_CATEGORICAL;
-    return p->n_levels ? DIM_ORDINAL : DIM_CONTINUOUS;
-}
+#include "libhone/problem.h"
 
 struct plan *plan_new(struct spec *spec)
 {
     struct plan *p = X_NEW(struct plan);
     struct space *space = spec->space;
-    struct dim *dims = x_calloc(space->n, sizeof *dims);
     p->names = x_calloc(space->n + 1, sizeof *p->names);
-    for (size_t i = 0; i < space->n; i++) {
-        const struct param *param = &space->params[i];
-        dims[i] = (struct dim){.kind = kind_of(param), .n_levels = param->n_levels, .parent = param->parent};
-        p->names[i] = param->name;
-    }
-    p->problem = (struct problem){.dims = dims,
-                                  .n_dims = (int)space->n,
-                                  .n_objectives = (int)spec->n_objectives,
-                                  .n_bounds = (int)spec_n_bounds(spec),
-                                  .has_cost = spec->has_cost,
-                                  .ctx = space,
-                                  .snap = snap,
-                                  .level = level,
-                                  .feasible = space->n_constraints ? feasible : NULL};
+    for (size_t i = 0; i < space->n; i++)
+        p->names[i] = space->params[i].name;
+    problem_init(&p->problem, space);
+    p->problem.n_objectives = (int)spec->n_objectives;
+    p->problem.n_bounds = (int)spec_n_bounds(spec);
+    p->problem.has_cost = spec->has_cost;
     p->spec = spec;
     warm_plan(p);
     p->algorithm = algorithm_find(spec->algorithm);
@@ -64,7 +35,7 @@ void plan_unref(struct plan *p)
     if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
         return;
     warm_release(p);
-    x_free(p->problem.dims);
+    problem_release(&p->problem);
     free(p->names);
     spec_free(p->spec);
     free(p);

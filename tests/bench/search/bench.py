@@ -17,12 +17,12 @@ FLOOR = 1e-5  # of a regret, as in the peers' tables
 class Driver:
     """An experiment in a process of its own (driver.c)."""
 
-    def __init__(self, driver, algorithm, parameters, seed, objectives=1):
+    def __init__(self, driver, algorithm, parameters, seed, objectives=1, bounds=0):
         name, *settings = algorithm.split(":")
         settings = {k: int(v) if v.isdigit() else v for k, v in (s.split("=") for s in settings)}
         self.process = subprocess.Popen([driver], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.cpu_ms, self.number, self.kept = [], {}, []
-        self.send(algorithm=name, settings=settings, seed=seed, objectives=objectives, parameters=parameters)
+        self.send(algorithm=name, settings=settings, seed=seed, objectives=objectives, bounds=bounds, parameters=parameters)
 
     def send(self, **line):
         self.process.stdin.write(json.dumps(line) + "\n")
@@ -37,15 +37,15 @@ class Driver:
         return points
 
     def observe(self, params, value):
-        state = "done"
+        state, excess = "done", []
         if isinstance(value, tuple):  # with outcome constraints: met when none is above 0
-            value, constraints = value
-            state = "infeasible" if max(constraints) > 0 else "done"
+            value, excess = value
+            state = "infeasible" if max(excess) > 0 else "done"
         y = [float(v) for v in value] if isinstance(value, list) else [float(value)]
         if id(params) in self.number:
-            self.send(tell=self.number[id(params)], y=y, state=state)
+            self.send(tell=self.number[id(params)], y=y, state=state, excess=[float(v) for v in excess])
         else:
-            self.send(params=params, y=y, state=state)
+            self.send(params=params, y=y, state=state, excess=[float(v) for v in excess])
 
     def close(self):
         self.process.stdin.close()
@@ -82,7 +82,7 @@ def run(a):
                 problem = problems.make("open", name, seed)
                 if problem.kind == "mf":
                     continue
-                driver = Driver(a.driver, algorithm, parameters_of(problem.space), seed, getattr(problem, "n_obj", 1))
+                driver = Driver(a.driver, algorithm, parameters_of(problem.space), seed, getattr(problem, "n_obj", 1), getattr(problem, "n_con", 0))
                 regret, _, _, _ = runner.drive(problem, driver, a.budget, a.batch, math.inf, 0)
                 driver.close()
                 row.update(kind=problem.kind, n=len(regret), regret=regret, cpu_ms=[round(t, 2) for t in driver.cpu_ms])

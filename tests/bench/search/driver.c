@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One experiment of one algorithm, over lines of JSON: what tests/bench/search/bench.py drives beside the peers.
  *
- *   in   {"algorithm": "gp", "settings": {}, "seed": 1, "objectives": 1, "parameters": {...}}      first, as in an experiment file
+ *   in   {"algorithm": "gp", "settings": {}, "seed": 1, "objectives": 1, "bounds": 0, "parameters": {...}}  first, as in an experiment file
  *        {"ask": 2}
  *   out  {"points": [{"number": 0, "params": {...}}, ...], "cpu_ms": 3.1}
- *   in   {"tell": 0, "y": [0.5], "state": "done"}     or "failed", "infeasible", "pruned"; no answer
+ *   in   {"tell": 0, "y": [0.5], "state": "done"}     or "failed", "infeasible", "pruned"; no answer; with bounds "excess": [-1] too
  *   in   {"params": {...}, "y": [0.5]}                a point of somebody else; no answer */
 #include "algorithm.h"
 #include "base/mem.h"
+#include "libhone/problem.h"
 #include "model/space.h"
 
 #include <math.h>
@@ -18,7 +19,6 @@
 struct experiment {
     struct space *space;
     struct problem problem;
-    struct dim dims[SPACE_MAX_PARAMS];
     const struct algorithm *algorithm;
     struct settings settings;
     uint64_t seed;
@@ -27,16 +27,6 @@ struct experiment {
     struct observation *history;
     size_t n, cap;
 };
-
-static void snap(void *ctx, double *u)
-{
-    space_snap(ctx, u);
-}
-
-static double level(void *ctx, int dim, int64_t k)
-{
-    return space_level(ctx, (size_t)dim, k);
-}
 
 static _Noreturn void die(const char *what, const char *detail)
 {
@@ -56,15 +46,11 @@ static void open_experiment(struct experiment *e, const json_t *line)
     if (problems.n)
         die(problems.items[0].pointer, problems.items[0].detail);
     e->seed = (uint64_t)json_integer_value(json_object_get(line, "seed"));
-    for (size_t i = 0; i < e->space->n; i++) {
-        const struct param *p = &e->space->params[i];
-        bool choice = p->type == PARAM_CATEGORICAL || p->type == PARAM_BOOL;
-        e->dims[i] = (struct dim){.kind = choice ? DIM_CATEGORICAL : p->n_levels ? DIM_ORDINAL : DIM_CONTINUOUS,
-                                  .n_levels = p->n_levels, .parent = p->parent};
-    }
     const json_t *objectives = json_object_get(line, "objectives");
-    e->problem = (struct problem){.dims = e->dims, .n_dims = (int)e->space->n, .ctx = e->space, .snap = snap, .level = level,
-                                  .n_objectives = objectives ? (int)json_integer_value(objectives) : 1};
+    problem_init(&e->problem, e->space);
+    if (objectives)
+        e->problem.n_objectives = (int)json_integer_value(objectives);
+    e->problem.n_bounds = (int)json_integer_value(json_object_get(line, "bounds"));
     struct error error;
     if (algorithm_accept(e->algorithm, &e->problem, &e->settings, &error))
         die("the algorithm refuses it", error.detail);
@@ -132,6 +118,12 @@ static void tell(struct experiment *e, struct observation *o, const json_t *line
         const json_t *value = json_array_get(json_object_get(line, "y"), (size_t)j);
         y[j] = json_is_number(value) ? json_number_value(value) : NAN;
     }
+    double *excess = x_calloc((size_t)e->problem.n_bounds + 1, sizeof *excess);
+    for (int j = 0; j < e->problem.n_bounds; j++) {
+        const json_t *value = json_array_get(json_object_get(line, "excess"), (size_t)j);
+        excess[j] = json_is_number(value) ? json_number_value(value) : NAN;
+    }
+    o->excess = e->problem.n_bounds ? excess : NULL;
     o->y = y; /* the one before is left: the process is short-lived */
 }
 
