@@ -32,6 +32,21 @@ class ClientCase(hone.Case):
                               env=hone.clean_env(PYTHONPATH=PACKAGE, **env))
 
 
+class Fidelity(ClientCase):
+    def test_a_trial_knows_its_budget_and_its_parent(self):
+        e = self.experiment(stopping={"name": "asha", "settings": {"form": "pause", "max_resource": 9}})
+        t = e.ask()
+        self.assertEqual((t.budget, t.parent), (1, None))
+        self.assertTrue(t.report(0.5, 1))
+        self.assertEqual(t.stop_reason, "PAUSED")
+        self.assertEqual(t.tell(0.5).state, "PAUSED")
+        self.assertIsNone(self.experiment().ask().budget)
+        p = self.experiment(algorithm={"name": "pbt", "settings": {"n_population": 5}})
+        for loss in range(5):
+            p.ask().tell(float(loss))
+        self.assertEqual(p.ask().parent, 1)
+
+
 class Experiments(ClientCase):
     def test_is_created_read_changed_and_deleted(self):
         e = self.experiment(max_trials=5, labels={"team": "a"}, note="hello")

@@ -199,6 +199,18 @@ class Trial(Params):
         return int((self.data.get("lease") or {}).get("attempt") or self.data.get("attempt") or 0)
 
     @property
+    def budget(self) -> Optional[int]:
+        """The step at which this attempt is to end, its checkpoint saved; None: it runs to its own end."""
+        told = os.environ.get("HONE_BUDGET") if self._run_by_service else (self.data.get("lease") or {}).get("budget")
+        return int(told) if told else None
+
+    @property
+    def parent(self) -> Optional[int]:
+        """Number of the trial whose checkpoint this one goes on from (`pbt`); None: it goes on from none."""
+        told = os.environ.get("HONE_PARENT") if self._run_by_service else (self.data.get("origin") or {}).get("parent")
+        return int(told) if told else None
+
+    @property
     def ended(self) -> bool:
         return self._ended or self.state in FINAL
 
