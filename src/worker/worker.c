@@ -201,49 +201,47 @@ static void pause_ms(int64_t ms)
 }
 
 /* The answer to one ask (new reference); NULL and OK: the service is away, or a signal came. */
-static json_t *ask(struct worker *w, const struct slot *s, int wait_s, struct error *error)
+static enum err ask(struct worker *w, const struct slot *s, int wait_s, json_t **answer, struct error *error)
 {
     char *path CLEANUP_FREE = x_asprintf("%s/trials:suggest", w->path);
     json_t *body = json_pack("{s:i, s:s, s:f, s:i}", "count", 1, "worker", s->name, "lease_seconds", w->config->lease_s, "wait_seconds", wait_s);
     struct rest_response response;
     struct rest_request request = {.method = "POST", .path = path, .body = body, .timeout_s = ASK_S * 3};
     enum err err = rest_call(w->config->rest, &request, &response, error);
-    json_t *answer = json_incref(response.json);
+    *answer = err ? NULL : json_incref(response.json);
     rest_response_release(&response);
     json_decref(body);
-    if (!err)
-        return answer;
-    json_decref(answer);
-    if (err == ERR_UNAVAILABLE || err == ERR_TIMEOUT || err == ERR_TOO_MANY) {
-        if (!pending())
-            worker_say(w, "%s; trying on", error->detail);
-        pause_ms(AWAY_MS);
-    }
-    if (err == ERR_UNAVAILABLE || err == ERR_TIMEOUT || err == ERR_TOO_MANY || pending())
-        *error = (struct error){0};
-    return NULL;
+    if (pending())
+        return OK;
+    if (err != ERR_UNAVAILABLE && err != ERR_TIMEOUT && err != ERR_TOO_MANY)
+        return err;
+    worker_say(w, "%s; trying on", error->detail);
+    pause_ms(AWAY_MS);
+    return OK;
 }
 
-static bool cannot_tell(struct worker *w, struct error *error)
+/* `why` may be NULL. */
+static bool cannot_tell(struct worker *w, struct error *why)
 {
     (void)pthread_mutex_lock(&w->mutex);
     bool fatal = w->fatal.code != OK;
-    if (fatal)
-        *error = w->fatal;
+    if (fatal && why)
+        *why = w->fatal;
     (void)pthread_mutex_unlock(&w->mutex);
     return fatal;
 }
 
 /* Asks for one slot; false: there is nothing more to ask for, or nobody to ask. */
-static bool serve(struct worker *w, struct slot *s, int wait_s, struct error *error)
+static bool serve(struct worker *w, struct slot *s, int wait_s, enum err *err, struct error *error)
 {
-    json_t *answer = ask(w, s, wait_s, error);
+    json_t *answer;
+    *err = ask(w, s, wait_s, &answer, error);
     const json_t *trial = json_array_get(json_object_get(answer, "trials"), 0);
     bool done = json_is_true(json_object_get(answer, "done"));
-    if (trial && !cannot_tell(w, error))
+    if (trial && !cannot_tell(w, NULL))
         start(w, s, trial);
     json_decref(answer);
-    return !done && !error->code && !pending();
+    return !done && !*err && !pending();
 }
 
 static int count_free(const struct worker *w, struct slot **first)
@@ -284,13 +282,14 @@ static void cancel_all(struct worker *w)
 }
 
 /* What runs is waited for, until it is to be stopped: at a second signal, or because nothing can be told. The teller sees to its end. */
-static void finish(struct worker *w, struct error *error)
+static enum err finish(struct worker *w, struct error *error)
 {
+    struct error why = {0};
     bool signalled = false;
-    while (!await_free(w, w->config->slots) && !cannot_tell(w, error)) {
+    while (!await_free(w, w->config->slots) && !cannot_tell(w, &why)) {
         if (signalled) { /* this one stays pending, for the exit code */
             atomic_store(&aborting, true);
-            (void)err_set(error, ERR_INTERNAL, "CANCELLED", "stopped by a second signal");
+            (void)err_set(&why, ERR_INTERNAL, "CANCELLED", "stopped by a second signal");
             break;
         }
         take_signal();
@@ -298,19 +297,27 @@ static void finish(struct worker *w, struct error *error)
         signalled = true;
     }
     cancel_all(w);
+    if (why.code)
+        *error = why;
+    return why.code;
 }
 
-static void work(struct worker *w, struct error *error)
+static enum err work(struct worker *w, struct error *error)
 {
+    enum err err = OK, how_ended;
     bool more = true;
+    struct error why = {0};
     /* first each asks for what it was doing when it was last killed */
     for (int i = 0; i < w->config->slots && more; i++)
-        more = serve(w, &w->slots[i], 0, error);
+        more = serve(w, &w->slots[i], 0, &err, &why);
     while (more) {
         struct slot *s = await_free(w, 1);
-        more = s && serve(w, s, ASK_S, error);
+        more = s && serve(w, s, ASK_S, &err, &why);
     }
-    finish(w, error);
+    how_ended = finish(w, error);
+    if (!how_ended && err)
+        *error = why;
+    return how_ended ? how_ended : err;
 }
 
 /* --- life */
@@ -324,12 +331,12 @@ static enum err open_backend(struct worker *w, struct error *error)
     return w->backend->open(&w->host, &w->conn, error);
 }
 
-static void run(struct worker *w, struct error *error)
+static enum err run(struct worker *w, struct error *error)
 {
     pthread_t watching, telling;
     if (pthread_create(&watching, NULL, watch, w) != 0 || pthread_create(&telling, NULL, teller, w) != 0)
         abort(); /* no memory for a thread, as in base/mem.c */
-    work(w, error);
+    enum err err = work(w, error);
     (void)pthread_mutex_lock(&w->mutex);
     w->closing = true;
     (void)pthread_cond_broadcast(&w->cond);
@@ -337,6 +344,7 @@ static void run(struct worker *w, struct error *error)
     (void)pthread_join(telling, NULL);
     w->backend->stop_watch(w->conn);
     (void)pthread_join(watching, NULL);
+    return err;
 }
 
 static void init(struct worker *w, const struct worker_config *config)
@@ -375,10 +383,11 @@ enum err worker_run(const struct worker_config *config, struct error *error)
     struct worker w = {0};
     struct error why = {0};
     init(&w, config);
-    if (!open_backend(&w, &why))
-        run(&w, &why);
+    enum err err = open_backend(&w, &why);
+    if (!err)
+        err = run(&w, &why);
     release(&w);
-    if (why.code && error)
+    if (err && error)
         *error = why;
-    return why.code;
+    return err;
 }

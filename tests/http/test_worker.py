@@ -263,7 +263,7 @@ class Away(unittest.TestCase):
             w = Worker(s, e.name, "--slots", "2", "--lease", "20s", command=["sh", "-c", 'for i in 1 2 3 4 5; do echo "step=$i loss=$i"; sleep 0.05; done; echo "step=6 loss=$1"', "t", "{lr}"])
             s.listen = listen
             for at in (3, 8, 13):
-                until(lambda: len(e.trials()) > at, "trials")
+                until(lambda: len(e.trials()) > at, f"trials; the worker: {w.said()}")
                 s.kill()
                 s.start()
             w.wait()
