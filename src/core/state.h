@@ -92,6 +92,8 @@ struct live {
     bool suggesting;        /* a job is under way */
     bool exhausted;         /* the algorithm has no more points; learnt again after a start */
     bool waiting;           /* it has none until a trial ends; the same */
+    int64_t n_news;         /* reports, pauses and ends since the start: what promotions depend on */
+    int64_t none_earned_at; /* n_news + 1 when no paused trial was to be promoted */
     int64_t judged_at;      /* n_ends when limits.min_improvement was last looked at */
     int64_t n_ends;         /* trials that have ended since the start */
     bool goal_reached;

@@ -310,6 +310,7 @@ void stop_rule_release(struct live *l)
         *e = (struct ended_curves){0};
     }
     l->ended_loaded = false;
+    l->n_news++;
 }
 
 /* --- the question */

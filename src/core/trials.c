@@ -127,6 +127,7 @@ enum err trial_end(struct core *c, struct live *l, struct live_trial *t, enum tr
     set_text(&row->message, message);
     row->end_ms = c->now;
     l->n_ends++;
+    l->n_news++;
     l->waiting = false;
     row->rank = NAN;
     const struct objective *first = &l->plan->spec->objectives[0];
@@ -298,6 +299,7 @@ static enum err trial_pause(struct core *c, struct live *l, struct live_trial *t
     if (*t->attempt->run_key)
         add_effect(c, EFFECT_FORGET, l, t);
     t->lease_until = NEVER;
+    l->n_news++;
     count_state(l, t->row, TRIAL_PAUSED);
     return save_trial(c, l, t, "trial.paused", NULL, error);
 }
@@ -305,7 +307,12 @@ static enum err trial_pause(struct core *c, struct live *l, struct live_trial *t
 enum err trial_promote(struct core *c, struct live *l, bool last, struct live_trial **out, struct error *error)
 {
     char why[STOP_REASON];
+    *out = NULL;
+    if (!last && l->none_earned_at == l->n_news + 1) /* each ask looks: many may be paused */
+        return OK;
     enum err err = stop_rule_promote(c, l, last, out, why, error);
+    if (!err && !*out && !last)
+        l->none_earned_at = l->n_news + 1;
     if (err || !*out)
         return err;
     const int64_t budget = stop_rule_budget(c, l, *out);
@@ -441,6 +448,7 @@ enum err trial_measure(struct core *c, struct live *l, struct live_trial *t, con
         return err;
     if (!any)
         return OK; /* a repeat: nothing is new, so no decision is */
+    l->n_news++;
     int64_t revision = t->row->revision; /* the trial's row is not changed by it */
     err = record(c, l, t->row, "trial.reported", json_pack("{s:I}", "step", (json_int_t)last), error);
     t->row->revision = revision;
