@@ -204,7 +204,7 @@ enum err manifest_load(struct artifacts *a, const char *hash, struct manifest *o
 {
     struct buf b = BUF_INIT;
     char found[SHA256_TEXT];
-    int64_t size;
+    int64_t size = 0;
     *out = (struct manifest){0};
     enum err err = read_object(a, hash, 0, 64, &b, &size, error);
     *is_tree = err == OK && manifest_is(b.data, b.len);

@@ -239,7 +239,7 @@ static enum err take_file(struct put *p, int at, const char *name, const char *p
     if (err == OK)
         err = take_fd(p, fd, path, &f);
     (void)close(fd);
-    if (err != OK || !in_tree)
+    if (err != OK || !in_tree || !f)
         return err;
     struct entry e = {.path = x_strdup(path), .size = f->size, .executable = (st.st_mode & 0111) != 0};
     memcpy(e.hash, f->hash, sizeof e.hash);
@@ -255,7 +255,7 @@ static enum err take_folder(struct put *p, int at, const char *name, const char 
     enum err err = d ? OK : storage_error(p->error, "cannot read", *path ? path : name);
     if (err == OK && depth > MAX_DEPTH)
         err = err_set(p->error, ERR_TOO_LARGE, NULL, "%.200s is nested more than %d deep", path, MAX_DEPTH);
-    for (struct dirent *e; err == OK && (e = readdir(d));) {
+    for (struct dirent *e; d && err == OK && (e = readdir(d));) {
         char *inner CLEANUP_FREE = x_asprintf("%s%s%s", path, *path ? "/" : "", e->d_name);
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             err = take_entry(p, fd, e->d_name, inner, depth + 1);

@@ -12,6 +12,7 @@ static crypto_hash_sha256_state *state_of(struct sha256 *s)
 
 void sha256_begin(struct sha256 *s)
 {
+    *s = (struct sha256){0};
     (void)crypto_hash_sha256_init(state_of(s));
 }
 

@@ -133,13 +133,16 @@ static void named(void *arg, const struct ref *r, const char *pointer)
 {
     struct seek *k = arg;
     struct reading *rd = k->rd;
-    const struct step *s = k->d ? &k->d->step : NULL;
+    static const struct step nowhere;
+    const struct step *s = k->d ? &k->d->step : &nowhere;
     char shown[REF_SHOW];
+    if (!(places[k->place].kinds & BIT(r->kind))) {
+        problems_add(rd->problems, pointer, "PLACE", NULL, "%s cannot be used in %s", ref_show(r, shown), places[k->place].noun);
+        return;
+    }
     if (r->path)
         check_path(k, r, pointer);
-    if (!(places[k->place].kinds & BIT(r->kind)))
-        problems_add(rd->problems, pointer, "PLACE", NULL, "%s cannot be used in %s", ref_show(r, shown), places[k->place].noun);
-    else if (r->step)
+    if (r->step)
         named_step(k, r, pointer);
     else if (r->kind == REF_PARAM && !port_find(rd->p->params, rd->p->n_params, r->name))
         unknown_port(rd, "parameter", rd->p->params, rd->p->n_params, r->name, pointer);
@@ -220,7 +223,7 @@ static struct type *named_type(const struct reading *rd, const struct draft *d, 
         param = port_find(rd->p->params, rd->p->n_params, r->name);
         return param ? type_copy(param->type) : NULL;
     case REF_INPUT:
-        return input_type(rd, d, r->name);
+        return d ? input_type(rd, d, r->name) : NULL;
     case REF_STEP_OUTPUT:
         return output_type(rd, r);
     case REF_MAP:

@@ -19,17 +19,17 @@
 static const struct head {
     const char *word;
     enum ref_kind kind;
-    const char *const *names; /* that may stand behind it; NULL = any */
-    bool members;             /* and members of its value behind that */
+    bool members;             /* of its value may stand behind its name */
+    const char *const *names; /* that there are; NULL = any */
 } heads[] = {
-    {"params.", REF_PARAM, NULL, true},
-    {"inputs.", REF_INPUT, NULL, true},
-    {"steps.", REF_STEP_OUTPUT, NULL, true},
-    {"out.", REF_OUT, NULL, false},
-    {"map.", REF_MAP, NULL, true},
-    {"run.", REF_RUN, (const char *const[]){"id", "state", "dir", "outputs", NULL}, false},
-    {"trial.", REF_TRIAL, (const char *const[]){"number", NULL}, false},
-    {"secrets.", REF_SECRET, NULL, false},
+    {"params.", REF_PARAM, true, NULL},
+    {"inputs.", REF_INPUT, true, NULL},
+    {"steps.", REF_STEP_OUTPUT, true, NULL},
+    {"out.", REF_OUT, false, NULL},
+    {"map.", REF_MAP, true, NULL},
+    {"run.", REF_RUN, false, (const char *const[]){"id", "state", "dir", "outputs", NULL}},
+    {"trial.", REF_TRIAL, false, (const char *const[]){"number", NULL}},
+    {"secrets.", REF_SECRET, false, NULL},
 };
 
 void ref_release(struct ref *r)
