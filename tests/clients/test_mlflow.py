@@ -106,6 +106,36 @@ xgboost.train({"max_depth": 2}, d, 8, evals=[(d, "train")], verbose_eval=False)
         self.assertEqual(self.points(e), [(s, 1 / s) for s in range(1, 6)])
 
 
+@needs("mlflow", "sqlalchemy", "alembic")
+class Forward(hone.Case):
+    def test_trials_become_runs_of_a_tracking_store(self):
+        import hone_client
+        from hone_client.integrations.mlflow import forward
+        from mlflow.tracking import MlflowClient
+        c = hone_client.Client(self.s.url, self.s.token)
+        e = c.create(hone.name("fw"), space={"x": hone_client.uniform(0, 1)}, objective=hone_client.minimize("loss"), max_trials=4)
+        for _ in range(2):
+            with e.ask() as t:
+                for step in (1, 2, 3):
+                    t.report(loss=t["x"] / step, step=step)
+                t.tell()
+        with tempfile.TemporaryDirectory() as d:
+            uri = f"sqlite:///{d}/mlflow.db"
+            self.assertEqual(forward(e, uri), 2)
+            e.ask().fail("no")
+            e.ask().tell(loss=9)
+            self.assertEqual(forward(e, uri, follow=True), 2)
+            self.assertEqual(forward(e, uri), 0)
+            client = MlflowClient(uri)
+            found = {int(r.data.tags["hone.trial"]): r for r in client.search_runs([client.get_experiment_by_name(e.name).experiment_id])}
+            self.assertEqual({n: r.info.status for n, r in found.items()}, {1: "FINISHED", 2: "FINISHED", 3: "FAILED", 4: "FINISHED"})
+            self.assertEqual(found[1].data.params, {"x": str(e.trial(1)["x"])})
+            self.assertEqual([(m.step, m.value) for m in client.get_metric_history(found[1].info.run_id, "loss")],
+                             [(m["step"], m["value"]) for m in e.trial(1).measurements("loss")])
+            self.assertEqual(found[4].data.metrics, {"loss": 9})
+            self.assertEqual(found[3].data.tags["hone.message"], "no")
+
+
 @needs("transformers", "torch")
 class Transformers(hone.Case):
     def test_the_trainer_reports_by_itself_as_to_kubeflow(self):

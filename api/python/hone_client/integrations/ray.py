@@ -18,6 +18,7 @@ class HoneSearch(Searcher):  # type: ignore[misc,unused-ignore]
     def __init__(self, space: Mapping[str, Any], metric: Optional[str] = None, mode: Optional[str] = None, client: Optional[Client] = None,
                  name: Optional[str] = None, **members: Any) -> None:
         super().__init__(metric=metric, mode=mode)
+        self._metric, self._mode = metric, mode
         self.space, self.client, self.name, self.members = space, client, name, members
         self.experiment: Optional[Experiment] = None
         self.asked: Dict[str, Any] = {}
