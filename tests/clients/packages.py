@@ -13,9 +13,16 @@ ROOT = hone.ROOT
 PYTHON_CLIENT = os.path.join(ROOT, "api", "python")
 
 
+def is_there(package):
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of a package that it would be in
+        return False
+
+
 def needs(*packages):
     """Skips a test or class, and says so, where a package is not installed."""
-    missing = [p for p in packages if importlib.util.find_spec(p) is None]
+    missing = [p for p in packages if not is_there(p)]
     return unittest.skipIf(missing, f"{', '.join(missing)} is not installed ('make clients-venv', with HEAVY=1 for the large ones)")
 
 
