@@ -234,7 +234,7 @@ struct suggested { /* inside a CMD_SUGGESTED */
 };
 void suggested_free(void *suggested);
 
-/* --- stop_rule.c */
+/* --- stop_curves.c: what rules compare; stop_rule.c: asking them */
 enum err stop_rule_load(struct core *c, const struct live *l, struct live_trial *t, struct error *error); /* before new reports are stored: they must be told from the old */
 void stop_rule_started(struct live_trial *t, bool again); /* a new attempt; again: of the same replicate */
 unsigned stop_rule_measured(const struct live *l, struct live_trial *t, const struct measurement *m); /* a new report was stored: bits of the rules that are to be asked */
@@ -243,6 +243,7 @@ void stop_rule_passed(const struct live *l, struct live_trial *t); /* they are n
 int64_t stop_rule_budget(struct core *c, const struct live *l, struct live_trial *t); /* the step at which its attempt ends; 0 = it runs to its own end, or its reports cannot be read */
 enum err stop_rule_promote(struct core *c, struct live *l, bool last, struct live_trial **out, char *why, struct error *error); /* NULL: no paused one goes on */
 enum err stop_rule_ended(struct core *c, struct live *l, struct live_trial *t, struct error *error); /* its curve joins those of ended trials */
+enum err stop_rule_load_ended(struct core *c, struct live *l, struct error *error); /* the curves of ended trials; l->ended_loaded says that they are there */
 void stop_rule_release(struct live *l); /* what ended trials reported is read anew when needed: one was deleted or runs again */
 
 /* --- runs.c: backends and collectors */
