@@ -317,6 +317,8 @@ static json_t *convert_dag(struct kfp *k, const json_t *component, const char *p
         k->depth++;
         json_object_foreach(json_object_get(dag, "tasks"), name, task)
         {
+            if (++k->n_tasks > KFP_MAX_TASKS || k->bytes > KFP_MAX_BYTES)
+                break;
             char *place CLEANUP_FREE = x_asprintf("%s/dag/tasks/%s", pointer, name);
             set(steps, name, convert_task(k, name, task, place));
         }
@@ -362,6 +364,9 @@ json_t *kfp_convert(const json_t *document, struct problems *problems)
     if (!json_is_object(json_object_get(json_object_get(document, "root"), "dag")))
         problems_add(problems, "/root/dag", "REQUIRED", NULL, "is missing; a compiled pipeline has its tasks there");
     json_t *out = before == problems->n + problems->n_dropped ? convert_dag(&k, json_object_get(document, "root"), "/root") : NULL;
+    if (k.n_tasks > KFP_MAX_TASKS || k.bytes > KFP_MAX_BYTES)
+        problems_add(problems, "/root/dag", "TOO_LARGE", NULL, "comes to more than %d tasks, or more than %d bytes of commands, with each dag where it is named",
+                     KFP_MAX_TASKS, KFP_MAX_BYTES);
     if (out && before == problems->n + problems->n_dropped) {
         char *name CLEANUP_FREE = our_name(text_at(info, "name"));
         set(out, "name", json_string(name));

@@ -200,6 +200,7 @@ static void struct_words(struct task *t, const json_t *inputs, const json_t *val
 static void add_word(struct task *t, const json_t *inputs, const json_t *word, json_t *words)
 {
     const char *text = json_string_value(word);
+    t->k->bytes += json_string_length(word);
     bool is_struct = text && (!strncmp(text, "{\"Concat\":", 10) || !strncmp(text, "{\"IfPresent\":", 13));
     json_t *value = is_struct ? json_loads(text, 0, NULL) : NULL;
     if (value)

@@ -9,10 +9,12 @@
 #include <stdbool.h>
 
 #define KFP_METADATA "--metadata"
+#define KFP_MAX_TASKS 2000        /* a dag stands wherever it is named: a small file can mean very many */
+#define KFP_MAX_BYTES (4 << 20)   /* of all commands */
 
 struct kfp {
     const json_t *components, *executors;
-    size_t depth;
+    size_t depth, n_tasks, bytes;
     bool images_told;
     struct problems *problems;
 };

@@ -458,6 +458,23 @@ json_t *pipeline_bind(const struct pipeline *p, const json_t *params, const char
     return NULL;
 }
 
+json_t *step_bind(const struct step *s, const json_t *inputs, const char *pointer, struct problems *problems)
+{
+    size_t before = problems->n + problems->n_dropped;
+    json_t *bound = json_copy((json_t *)(uintptr_t)inputs);
+    for (size_t i = 0; i < s->n_inputs_declared; i++) {
+        const struct port *port = &s->inputs_declared[i];
+        char *place CLEANUP_FREE = pointer_join(pointer, port->name);
+        const json_t *value = json_object_get(inputs, port->name);
+        if (type_check(port->type, value, place, problems))
+            (void)json_object_set_new(bound, port->name, type_value(port->type, value));
+    }
+    if (problems->n + problems->n_dropped == before)
+        return bound;
+    json_decref(bound);
+    return NULL;
+}
+
 json_t *pipeline_output(const struct port *output, const char *pointer, ref_value_fn *lookup, void *arg, struct problems *problems)
 {
     struct problems undefined = {0};

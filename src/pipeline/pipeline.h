@@ -115,6 +115,9 @@ void pipeline_free(struct pipeline *p);
  * once the steps are done. */
 struct pipeline *pipeline_expand(const struct pipeline *p, size_t parent, const json_t *written, struct problems *problems);
 
+/* Checks the resolved inputs of a step (artifacts as they are kept) against what it declares; each as its type has it. New reference, NULL with problems. */
+json_t *step_bind(const struct step *s, const json_t *inputs, const char *pointer, struct problems *problems);
+
 /* An output of a run: `def` is a text with references, or a list of such texts of which the first that is defined counts. Undefined is JSON null where
  * it is optional, else a problem; so is a wrong type. New reference. */
 json_t *pipeline_output(const struct port *output, const char *pointer, ref_value_fn *lookup, void *arg, struct problems *problems);

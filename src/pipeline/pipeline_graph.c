@@ -41,20 +41,20 @@ static struct draft *find_draft(const struct reading *rd, const char *id)
     return NULL;
 }
 
+static void mark_before(struct reading *rd)
+{
+    rd->before[rd->parent] = true;
+    for (size_t i = rd->parent + 1; i-- > 0;)
+        for (size_t k = 0; rd->before[i] && k < rd->outer->steps[i].n_needs; k++)
+            rd->before[rd->outer->steps[i].needs[k]] = true;
+}
+
 /* A step around an expansion: the one that made it, or one that comes before that. */
 static const struct step *find_outer(const struct reading *rd, const char *id)
 {
-    const struct pipeline *o = rd->outer;
-    bool before[PIPELINE_MAX_STEPS] = {false};
-    if (!o)
-        return NULL;
-    before[rd->parent] = true;
-    for (size_t i = rd->parent + 1; i-- > 0;)
-        for (size_t k = 0; before[i] && k < o->steps[i].n_needs; k++)
-            before[o->steps[i].needs[k]] = true;
-    for (size_t i = 0; i <= rd->parent; i++)
-        if (before[i] && !strcmp(o->steps[i].id, id))
-            return &o->steps[i];
+    for (size_t i = 0; rd->outer && i <= rd->parent; i++)
+        if (rd->before[i] && !strcmp(rd->outer->steps[i].id, id))
+            return &rd->outer->steps[i];
     return NULL;
 }
 
@@ -389,6 +389,8 @@ static void rename_step(struct reading *rd, struct step *s)
 
 void steps_connect(struct reading *rd)
 {
+    if (rd->outer)
+        mark_before(rd);
     for (size_t i = 0; i < rd->n_drafts; i++) {
         struct draft *d = &rd->drafts[i];
         if (rd->outer)

@@ -26,6 +26,7 @@ struct reading {
     size_t nesting;
     const struct pipeline *outer; /* of an expansion: where `parent` is a step; else NULL */
     size_t parent;
+    bool before[PIPELINE_MAX_STEPS]; /* of the steps of `outer`: `parent`, and what comes before it */
     struct problems *problems;
 };
 

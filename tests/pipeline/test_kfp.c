@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "pipeline/kfp.h"
 #include "pipelines.h"
@@ -253,6 +254,24 @@ static void other_documents_of_the_file_and_packages_are_warned_of(void **state)
     assert_string_equal(ours, "(file): has more than one document; a pipeline file has one\n");
 }
 
+/* Each dag is ten of the next: seven levels would be ten million tasks. */
+static void a_small_file_that_means_very_much_is_refused(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT;
+    buf_adds(&b, "pipelineInfo: {name: x}\nschemaVersion: 2.1.0\nroot: {dag: {tasks: {t: {componentRef: {name: c0}}}}}\ncomponents:\n");
+    for (int i = 0; i < 7; i++) {
+        buf_addf(&b, "  c%d: {dag: {tasks: {", i);
+        for (int k = 0; k < 10; k++)
+            buf_addf(&b, "%st%d: {componentRef: {name: c%d}}", k ? ", " : "", k, i + 1);
+        buf_adds(&b, "}}}\n");
+    }
+    buf_adds(&b, "  c7: {executorLabel: e}\ndeploymentSpec: {executors: {e: {container: {command: [a]}}}}\n");
+    char *told CLEANUP_FREE = wrong(b.data);
+    assert_string_equal(told, "root.dag: comes to more than 2000 tasks, or more than 4194304 bytes of commands, with each dag where it is named\n");
+    buf_release(&b);
+}
+
 static void a_local_file_is_imported(void **state)
 {
     (void)state;
@@ -299,6 +318,7 @@ int main(void)
         cmocka_unit_test(placeholders_of_containers_are_replaced),
         cmocka_unit_test(what_cannot_be_mapped_is_told),
         cmocka_unit_test(other_documents_of_the_file_and_packages_are_warned_of),
+        cmocka_unit_test(a_small_file_that_means_very_much_is_refused),
         cmocka_unit_test(a_local_file_is_imported),
         cmocka_unit_test(what_a_component_leaves_becomes_outputs_and_metrics),
     };

@@ -190,6 +190,25 @@ static void parameters_are_bound_and_checked(void **state)
     pipeline_free(p);
 }
 
+static void inputs_are_bound_by_their_types(void **state)
+{
+    (void)state;
+    struct pipeline *p = right("{params: {a: json}, steps: {s: {run: [x], inputs: {n: {type: int, from: \"${params.a}\"}, l: {type: list, items: int, from: [1]}, free: 2.5}}}}");
+    json_t *good = json_of("{\"n\": 4.0, \"l\": [2.0], \"free\": 2.5}"), *bad = json_of("{\"n\": \"x\", \"l\": [], \"free\": 1}");
+    struct problems problems = {0};
+    json_t *bound = step_bind(&p->steps[0], good, "/steps/s/inputs", &problems);
+    char *text CLEANUP_FREE = json_dumps(bound, JSON_COMPACT);
+    assert_string_equal(text, "{\"n\":4,\"l\":[2],\"free\":2.5}");
+    assert_null(step_bind(&p->steps[0], bad, "/steps/s/inputs", &problems));
+    char *lines CLEANUP_FREE = lines_of(problems.items, problems.n);
+    assert_string_equal(lines, "steps.s.inputs.n: expected int, found \"x\" (string)\n");
+    json_decref(good);
+    json_decref(bad);
+    json_decref(bound);
+    problems_release(&problems);
+    pipeline_free(p);
+}
+
 static json_t *known_value(void *arg, const struct ref *r)
 {
     char shown[REF_SHOW];
@@ -428,6 +447,7 @@ int main(void)
         cmocka_unit_test(canonical_json_is_one_text_for_one_value),
         cmocka_unit_test(the_key_of_the_cache_is_what_the_result_depends_on),
         cmocka_unit_test(parameters_are_bound_and_checked),
+        cmocka_unit_test(inputs_are_bound_by_their_types),
         cmocka_unit_test(an_output_is_the_first_that_is_defined),
         cmocka_unit_test(written_steps_refer_to_one_another_and_to_what_came_before),
         cmocka_unit_test(wrong_written_steps_are_told),
