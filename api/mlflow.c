@@ -38,7 +38,8 @@ const char *mlflow_error(const struct request *r, const struct error *error)
 
 static enum err no_endpoint(const struct request *r, struct error *error)
 {
-    return err_set(error, ERR_NOT_FOUND, "NO_SUCH_PATH", "Hone has no %s/%s of MLflow's REST; docs/how-to/mlflow.md lists what it has", r->arg[ARG_OBJECT], r->arg[ARG_VERB]);
+    return err_set(error, ERR_NOT_FOUND, "NO_SUCH_PATH", "Hone has no %s/%s of MLflow's REST; docs/how-to/mlflow.md lists what it has",
+                   r->arg[ARG_OBJECT], r->arg[ARG_VERB]);
 }
 
 /* --- the one run, the one experiment */
@@ -89,9 +90,9 @@ static char *artifact_uri(const struct request *r)
 static json_t *run_info(const struct request *r, const struct trial *t)
 {
     char *id CLEANUP_FREE = run_id(r), *artifacts CLEANUP_FREE = artifact_uri(r);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s}", "run_id", id, "run_uuid", id, "run_name", id, "experiment_id", "0", "user_id", "hone", "status",
-                     t->end_ms ? "FINISHED" : "RUNNING", "start_time", (json_int_t)(t->start_ms ? t->start_ms : t->create_ms), "artifact_uri", artifacts, "lifecycle_stage",
-                     "active");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s}", "run_id", id, "run_uuid", id, "run_name", id, "experiment_id", "0", "user_id",
+                     "hone", "status", t->end_ms ? "FINISHED" : "RUNNING", "start_time", (json_int_t)(t->start_ms ? t->start_ms : t->create_ms),
+                     "artifact_uri", artifacts, "lifecycle_stage", "active");
 }
 
 static json_t *metric_json(const char *name, double value, int64_t step, int64_t time_ms)

@@ -13,8 +13,9 @@
 
 enum { ASSUMED_TRIALS = 100, MAX_TEXT = 65536 };
 
-static const char *const members[] = {"program", "entity", "project", "name", "description", "method", "metric", "parameters", "early_terminate", "command", "run_cap", "controller",
-                                      "trials", "limits", "stopping", "seed", "labels", "run", NULL};
+static const char *const members[] = {"program",    "entity",          "project", "name",    "description", "method", "metric",   "parameters", "early_terminate",
+                                      "command",    "run_cap",         "controller", "trials", "limits",   "stopping", "seed", "labels",     "run",
+                                      NULL};
 static const char *const metric_members[] = {"name", "goal", "target", "impute", "impute_while_running", NULL};
 static const char *const parameter_members[] = {"value", "values", "probabilities", "distribution", "min", "max", "q", "mu", "sigma", "parameters", NULL};
 static const char *const terminate_members[] = {"type", "min_iter", "max_iter", "s", "eta", "strict", NULL};
@@ -82,12 +83,11 @@ static const struct distribution *find_distribution(const struct reader *r)
     for (size_t i = 0; i < ARRAY_LEN(distributions); i++)
         names[i] = distributions[i].name;
     const char *fallback = "uniform";
-    int64_t low, high;
     if (reader_find(r, "value"))
         fallback = "constant";
     else if (reader_find(r, "values"))
         fallback = "categorical";
-    else if (json_is_integer(reader_find(r, "min")) && json_is_integer(reader_find(r, "max")) && json_whole(reader_find(r, "min"), &low) && json_whole(reader_find(r, "max"), &high))
+    else if (json_is_integer(reader_find(r, "min")) && json_is_integer(reader_find(r, "max")))
         fallback = "int_uniform";
     else if (reader_find(r, "mu") || reader_find(r, "sigma"))
         fallback = "normal";
@@ -112,7 +112,8 @@ static void add_steps(const struct reader *r, const struct distribution *d, json
     else if (q == 1)
         set(out, "type", json_string("int"));
     else if (d->log)
-        reader_bad(r, "q", "UNSUPPORTED", NULL, "on a log scale only q: 1 (whole numbers) can be kept; leave q out, or use %s", d->kind == KIND_UNIFORM ? "q_uniform" : "q_normal");
+        reader_bad(r, "q", "UNSUPPORTED", NULL, "on a log scale only q: 1 (whole numbers) can be kept; leave q out, or use %s",
+                   d->kind == KIND_UNIFORM ? "q_uniform" : "q_normal");
     else
         set(out, "step", number(q));
 }
@@ -158,7 +159,8 @@ static json_t *read_values(const struct reader *r)
         if (json_is_string(value) || json_is_number(value) || json_is_boolean(value))
             (void)json_array_append(values, (json_t *)(uintptr_t)value);
         else
-            problems_add(r->problems, place, "UNSUPPORTED", NULL, "is %s; values are strings, numbers or truth values. Give each a name, and let the program look it up", json_show(value, found));
+            problems_add(r->problems, place, "UNSUPPORTED", NULL,
+                         "is %s; values are strings, numbers or truth values. Give each a name, and let the program look it up", json_show(value, found));
     }
     if (!list)
         reader_bad(r, "values", "REQUIRED", NULL, "is missing");
@@ -238,13 +240,14 @@ static void read_early_terminate(struct sweep *s)
     const char *types[] = {"hyperband", NULL};
     if (r.object) {
         (void)reader_choice(&r, "type", types, 0);
-        int64_t eta = reader_int(&r, "eta", 2, 100, 3), least = reader_int(&r, "min_iter", 1, INT64_C(1) << 40, 0), most = reader_int(&r, "max_iter", 1, INT64_C(1) << 40, 0);
-        int64_t brackets = reader_int(&r, "s", 1, 40, 1);
+        int64_t eta = reader_int(&r, "eta", 2, 100, 3), brackets = reader_int(&r, "s", 1, 40, 1);
+        int64_t least = reader_int(&r, "min_iter", 1, INT64_C(1) << 40, 0), most = reader_int(&r, "max_iter", 1, INT64_C(1) << 40, 0);
         for (int64_t i = 0; !least && i < brackets; i++)
             most = most / eta ? most / eta : 1;
         if (!least && !reader_find(&r, "max_iter"))
             reader_bad(&r, "min_iter", "REQUIRED", NULL, "is missing; write the first step at which a run may be stopped (or max_iter and s)");
-        set(s->native, "stopping", json_pack("{s:s, s:{s:I, s:I}}", "name", "asha", "settings", "min_resource", (json_int_t)(least ? least : most), "reduction_factor", (json_int_t)eta));
+        set(s->native, "stopping", json_pack("{s:s, s:{s:I, s:I}}", "name", "asha", "settings", "min_resource", (json_int_t)(least ? least : most),
+                                             "reduction_factor", (json_int_t)eta));
     }
     reader_close(&r);
     map(s, "/stopping", "/early_terminate");
@@ -272,17 +275,26 @@ static void add_literal(json_t *command, const char *text)
     (void)json_array_append_new(command, json_string(escaped));
 }
 
-/* --lr={lr}, or lr={lr}, for each; what does not vary with its value. */
+/* What stands for a parameter in the command: its placeholder, or its value if it is always the same. Malloced. */
+static char *argument_of(const struct sweep *s, const char *name)
+{
+    const json_t *constant = json_object_get(s->constants, name);
+    if (!constant)
+        return x_asprintf("{%s}", name);
+    bool simple = json_is_string(constant) || json_is_number(constant) || json_is_boolean(constant);
+    char *text CLEANUP_FREE = simple ? template_value(constant) : json_dumps(constant, JSON_COMPACT | JSON_ENCODE_ANY);
+    return template_escape(text ? text : "");
+}
+
+/* --lr={lr}, or lr={lr}, for each. */
 static void add_args(struct sweep *s, json_t *command, const char *hyphens)
 {
     const char *name;
     json_t *value, *parameters = json_object_get(s->top.object, "parameters");
     json_object_foreach(parameters, name, value)
     {
-        const json_t *constant = json_object_get(s->constants, name);
-        char *text CLEANUP_FREE = !constant ? x_asprintf("{%s}", name) : json_is_string(constant) || json_is_number(constant) || json_is_boolean(constant) ? template_value(constant) : json_dumps(constant, JSON_COMPACT | JSON_ENCODE_ANY);
-        char *escaped CLEANUP_FREE = constant ? template_escape(text ? text : "") : x_strdup(text);
-        (void)json_array_append_new(command, json_sprintf("%s%s=%s", hyphens, name, escaped));
+        char *argument CLEANUP_FREE = argument_of(s, name);
+        (void)json_array_append_new(command, json_sprintf("%s%s=%s", hyphens, name, argument));
     }
 }
 
@@ -323,7 +335,8 @@ static json_t *read_command(struct sweep *s)
         add_word(s, command, usual[i], "/program");
     json_array_foreach((json_t *)(uintptr_t)given, i, word)
     {
-        char *place CLEANUP_FREE = pointer_index("/command", i), *text CLEANUP_FREE = json_is_object(word) || json_is_array(word) || json_is_null(word) ? NULL : template_value(word);
+        bool simple = !json_is_object(word) && !json_is_array(word) && !json_is_null(word);
+        char *place CLEANUP_FREE = pointer_index("/command", i), *text CLEANUP_FREE = simple ? template_value(word) : NULL;
         if (text)
             add_word(s, command, text, place);
         else

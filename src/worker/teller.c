@@ -94,7 +94,8 @@ static json_t *measurements(const struct slot *s, const struct point *points, si
     for (size_t i = 0; i < n; i++) {
         if (!metrics || points[i].step != points[i - 1].step || json_object_get(metrics, points[i].metric)) {
             metrics = json_object();
-            (void)json_array_append_new(list, json_pack("{s:I, s:I, s:o}", "step", (json_int_t)points[i].step, "replicate", (json_int_t)s->replicate, "metrics", metrics));
+            (void)json_array_append_new(list, json_pack("{s:I, s:I, s:o}", "step", (json_int_t)points[i].step, "replicate", (json_int_t)s->replicate,
+                                                        "metrics", metrics));
         }
         (void)json_object_set_new(metrics, points[i].metric, number_json(points[i].value));
     }
