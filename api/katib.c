@@ -196,19 +196,30 @@ enum err handle_katib_experiment(struct request *r, struct error *error)
 }
 
 /* Of the name of a trial in the path. */
-static enum err find_trial(struct request *r, struct db *db, struct experiment **e, struct trial **t, struct error *error)
+static enum err find_trial(struct request *r, struct db **db, struct experiment **e, struct trial **t, struct error *error)
 {
     char *experiment CLEANUP_FREE = NULL;
     int64_t number;
     if (!katib_trial_name(r->arg[1], &experiment, &number))
         return err_set(error, ERR_NOT_FOUND, "TRIAL_NOT_FOUND", "trials.kubeflow.org \"%.80s\" not found: a trial's name is its experiment's, a dash and its number", r->arg[1]);
-    enum err err = experiment_get(db, r->arg[0], experiment, e, error);
+    enum err err = request_db(r, db, error);
+    if (!err)
+        err = experiment_get(*db, r->arg[0], experiment, e, error);
     if (err)
         return err;
-    err = trial_get(db, (*e)->id, number, t, error);
+    err = trial_get(*db, (*e)->id, number, t, error);
     if (err)
         experiment_free(*e);
     return err;
+}
+
+/* NULL: it could not be made, and `error` says why. */
+static enum err answer_object(struct request *r, int status, json_t *object, const struct error *error)
+{
+    if (!object)
+        return error->code;
+    answer_json(r, status, object);
+    return OK;
 }
 
 enum err handle_katib_trial(struct request *r, struct error *error)
@@ -216,18 +227,13 @@ enum err handle_katib_trial(struct request *r, struct error *error)
     struct db *db;
     struct experiment *e;
     struct trial *t;
-    enum err err = request_db(r, &db, error);
-    if (!err)
-        err = find_trial(r, db, &e, &t, error);
+    enum err err = find_trial(r, &db, &e, &t, error);
     if (err)
         return err;
     json_t *out = katib_trial_json(db, e, t, error);
     trial_free(t);
     experiment_free(e);
-    if (!out)
-        return error->code;
-    answer_json(r, 200, out);
-    return OK;
+    return answer_object(r, 200, out, error);
 }
 
 enum err handle_katib_suggestion(struct request *r, struct error *error)
@@ -241,10 +247,7 @@ enum err handle_katib_suggestion(struct request *r, struct error *error)
         return err;
     json_t *out = katib_suggestion_json(db, e, error);
     experiment_free(e);
-    if (!out)
-        return error->code;
-    answer_json(r, 200, out);
-    return OK;
+    return answer_object(r, 200, out, error);
 }
 
 /* --- changes */
@@ -339,9 +342,7 @@ enum err handle_katib_trial_delete(struct request *r, struct error *error)
     struct experiment *e;
     struct trial *t;
     struct command *c;
-    enum err err = request_db(r, &db, error);
-    if (!err)
-        err = find_trial(r, db, &e, &t, error);
+    enum err err = find_trial(r, &db, &e, &t, error);
     if (err)
         return err;
     json_decref(r->json);
@@ -394,9 +395,7 @@ enum err handle_katib_pod(struct request *r, struct error *error)
     struct db *db;
     struct experiment *e;
     struct trial *t;
-    enum err err = request_db(r, &db, error);
-    if (!err)
-        err = find_trial(r, db, &e, &t, error);
+    enum err err = find_trial(r, &db, &e, &t, error);
     if (err)
         return err;
     answer_json(r, 200, pod(e->project, e->name, r->arg[1]));
@@ -410,9 +409,7 @@ enum err handle_katib_pod_log(struct request *r, struct error *error)
     struct db *db;
     struct experiment *e;
     struct trial *t;
-    enum err err = request_db(r, &db, error);
-    if (!err)
-        err = find_trial(r, db, &e, &t, error);
+    enum err err = find_trial(r, &db, &e, &t, error);
     if (err)
         return err;
     err = answer_log(r, db, e, t, error);
