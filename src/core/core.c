@@ -72,17 +72,14 @@ void core_stats(struct core *c, struct core_stats *out)
 
 static void store_answer(struct core *c, struct command *command)
 {
-    /* a failure of the service is not kept: the repeat should be tried again */
-    if (!command->idempotency_key || command->replayed || err_http(command->error.code) >= 500)
+    /* a refusal is not kept: it has changed nothing, and what it was about (a trial that was not there yet) may be otherwise at the repeat */
+    if (!command->idempotency_key || command->replayed || command->error.code)
         return;
-    json_t *kept = command->error.code
-                       ? json_pack("{s:i, s:s, s:s}", "code", (int)command->error.code, "name", command->error.name, "detail", command->error.detail)
-                       : command_reply(command);
+    json_t *kept = command_reply(command);
     char *text CLEANUP_FREE = kept ? json_dumps(kept, JSON_COMPACT) : NULL;
     json_decref(kept);
-    int status = command->error.code ? err_http(command->error.code) : command->http_status;
     struct error error;
-    if (idempotency_put(c->db, command->idempotency_key, command->request_hash, status, text ? text : "", c->now, &error))
+    if (idempotency_put(c->db, command->idempotency_key, command->request_hash, command->http_status, text ? text : "", c->now, &error))
         log_event(LOG_WARN, "idempotency.not_kept", "{s:s}", "detail", error.detail);
 }
 
@@ -110,15 +107,8 @@ static bool replay(struct core *c, struct command *command, enum err *code, stru
     if (strcmp(hash, command->request_hash) != 0) {
         *code = err_set(error, ERR_INVALID, "IDEMPOTENCY_MISMATCH", "this Idempotency-Key was used with another request; use a new key");
     } else {
-        json_t *kept = *text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
-        *code = status >= 400 ? (enum err)json_integer_value(json_object_get(kept, "code")) : OK;
-        if (*code) {
-            const char *name = json_string_value(json_object_get(kept, "name")), *detail = json_string_value(json_object_get(kept, "detail"));
-            (void)err_set(error, *code, name, "%s", detail ? detail : "");
-            json_decref(kept);
-        } else {
-            command->reply = kept;
-        }
+        command->reply = *text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+        *code = OK;
     }
     free(hash);
     free(text);

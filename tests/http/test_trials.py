@@ -521,6 +521,15 @@ class Idempotency(Case):
         self.assertEqual(a["trials"][0]["number"], b["trials"][0]["number"])
         self.assertEqual(e.get().json["n_trials"], 1)
 
+    def test_error_is_not_kept(self):
+        e = self.s.create(ask_spec())
+        report = {"measurements": [{"step": 1, "metrics": {"loss": 0.5}}]}
+        self.problem(e.post("/trials/1:report", report, headers={"Idempotency-Key": "k6"}), 404)
+        e.ask()
+        for replayed in (None, "true"):
+            answer = e.post("/trials/1:report", report, headers={"Idempotency-Key": "k6"})
+            self.assertEqual((answer.status, answer.headers["Idempotency-Replayed"]), (200, replayed), answer)
+
     def test_at_once_they_have_one_effect(self):
         e = self.s.create(ask_spec())
         answers = []
