@@ -373,6 +373,7 @@ enum err apply_experiment_delete(struct core *c, struct command *command, enum a
     if (err)
         return err;
     l->deleted = true;
+    c->garbage = true;
     HASH_ITER(hh, l->trials, t, next)
     live_trial_drop(l, t);
     while (l->parked) {

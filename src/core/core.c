@@ -14,6 +14,7 @@
 #define EVENTS_KEPT 200000
 #define PRUNE_EVERY 5000
 
+#define SWEEP_ROWS 2000 /* of deleted experiments in one batch: some milliseconds, which is what others wait at most */
 static apply_fn *const apply[CMD_COUNT] = {
 #define COMMAND(NAME, function) [CMD_##NAME] = apply_##function,
 #include "core/commands.def"
@@ -172,6 +173,10 @@ static enum err flush(struct core *c, struct error *error)
             err = idempotency_prune(c->db, c->now - 24 * 3600 * 1000, error);
     }
     return err ? err : db_commit(c->db, error);
+    if (!err && c->garbage) {
+        err = experiment_sweep(c->db, SWEEP_ROWS, &c->garbage, error);
+        c->garbage &= !err; /* what is left is for the next start: it must not fail the commands again */
+    }
 }
 
 static void start_effects(struct core *c)
@@ -361,7 +366,7 @@ bool core_turn(struct core *c, int64_t until)
     bool done;
     struct command *commands = (struct command *)queue_take(&c->queue, BATCH_MAX, until, &done);
     bool due = c->clock->mono_ms() >= c->wake;
-    if (!commands && !due)
+    if (!commands && !due && (done || !c->garbage))
         return !done;
     int64_t n = 0;
     for (struct command *k = commands; k; k = (struct command *)k->item.next)

@@ -38,6 +38,7 @@ enum err recover(struct core *c, struct error *error)
     if (err)
         return err;
     c->pruned_at = c->revision;
+    c->garbage = true;
     atomic_store(&c->last_revision, c->revision);
     err = experiment_live(c->db, remember, c, error);
     size_t n = c->n_touched;

@@ -148,6 +148,7 @@ struct core {
     struct command *to_park;    /* joins a live's parked list after the commit */
     int64_t revision;           /* of the last event */
     int64_t pruned_at;
+    bool garbage;               /* deleted experiments may have left rows: each batch takes some away */
 
     int64_t wake;               /* mono ms of the next deadline */
     _Atomic bool stopping;

@@ -49,13 +49,35 @@ enum err experiment_update(struct db *db, const struct experiment *e, struct err
 
 enum err experiment_delete(struct db *db, int64_t id, struct error *error)
 {
-    static const enum sql steps[] = {SQL_EXPERIMENT_BURY, SQL_EXPERIMENT_DELETE_MEASUREMENTS, SQL_EXPERIMENT_DELETE_ATTEMPTS,
-                                     SQL_EXPERIMENT_DELETE_TRIALS, SQL_EXPERIMENT_DELETE_TEXTS, SQL_EXPERIMENT_DELETE};
+    static const enum sql steps[] = {SQL_EXPERIMENT_BURY, SQL_EXPERIMENT_DELETE_TEXTS, SQL_EXPERIMENT_DELETE};
     int changed = 0;
     enum err err = OK;
     for (size_t i = 0; i < ARRAY_LEN(steps) && !err; i++)
         err = db_run(db, steps[i], &changed, error, "i", id);
     return err || changed ? err : missing_id(id, error);
+}
+
+static bool take_id(void *arg, sqlite3_stmt *row)
+{
+    *(int64_t *)arg = sqlite3_column_int64(row, 0);
+    return false;
+}
+
+enum err experiment_sweep(struct db *db, int64_t rows, bool *more, struct error *error)
+{
+    static const enum sql steps[] = {SQL_SWEEP_MEASUREMENTS, SQL_SWEEP_TRIALS};
+    int64_t id = 0;
+    sqlite3_stmt *st;
+    enum err err = db_use(db, SQL_SWEEP_NEXT, &st, error, "");
+    if (!err)
+        err = db_each(db, st, take_id, &id, error);
+    *more = id != 0;
+    for (size_t i = 0; i < ARRAY_LEN(steps) && !err && id && rows > 0; i++) {
+        int changed = 0;
+        err = db_run(db, steps[i], &changed, error, "ii", id, rows);
+        rows -= changed;
+    }
+    return err || !id || rows <= 0 ? err : db_run(db, SQL_SWEEP_DONE, NULL, error, "i", id);
 }
 
 static struct experiment read(sqlite3_stmt *row)

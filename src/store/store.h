@@ -47,7 +47,9 @@ enum err meta_put(struct db *db, const char *key, const char *value, struct erro
 typedef bool experiment_row_fn(void *arg, const struct experiment *e);
 enum err experiment_insert(struct db *db, struct experiment *e, struct error *error); /* sets e->id; ERR_CONFLICT "EXPERIMENT_EXISTS" */
 enum err experiment_update(struct db *db, const struct experiment *e, struct error *error); /* all but id, uid, project, name, create_ms */
-enum err experiment_delete(struct db *db, int64_t id, struct error *error);           /* and all that hangs on it */
+enum err experiment_delete(struct db *db, int64_t id, struct error *error);           /* it is gone; what hangs on it stays for experiment_sweep */
+/* Removes up to `rows` measurements and trials of a deleted experiment; `*more`: there may be others, of it or of another one. */
+enum err experiment_sweep(struct db *db, int64_t rows, bool *more, struct error *error);
 enum err experiment_get(struct db *db, const char *project, const char *name, struct experiment **out, struct error *error); /* owned copy; ERR_NOT_FOUND "EXPERIMENT_NOT_FOUND" */
 enum err experiment_get_id(struct db *db, int64_t id, struct experiment **out, struct error *error);
 enum err experiment_live(struct db *db, experiment_row_fn *row, void *arg, struct error *error); /* not in a final state: for recovery */

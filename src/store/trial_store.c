@@ -42,7 +42,9 @@ enum err trial_update(struct db *db, const struct trial *t, struct error *error)
 enum err trial_delete(struct db *db, int64_t id, struct error *error)
 {
     int changed = 0;
-    enum err err = db_run(db, SQL_TRIAL_DELETE, &changed, error, "i", id);
+    enum err err = db_run(db, SQL_TRIAL_DELETE_MEASUREMENTS, NULL, error, "i", id);
+    if (!err)
+        err = db_run(db, SQL_TRIAL_DELETE, &changed, error, "i", id);
     return err || changed ? err : missing(id & UINT32_MAX, error);
 }
 

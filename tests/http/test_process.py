@@ -56,6 +56,13 @@ class Metrics(Case):
                 _, t = self.run_one(f"echo loss={text}")
                 self.assertEqual((t["state"], t["reason"]), ("FAILED", reason))
 
+    def test_trial_that_is_failed_while_it_is_being_started_is_stopped(self):
+        mark = name("mark")
+        e = self.s.create(run_spec(f"sleep 600; echo {mark}", trials=8, parallel=8))
+        for n in range(1, 9):
+            self.ok(e.post(f"/trials/{n}:fail", {}))
+        until(lambda: not processes(mark), "the processes to be gone")
+
     def test_missing_metric_fails_with_the_last_lines(self):
         e, t = self.run_one("echo all is well; echo accuracy=1")
         self.assertEqual((t["state"], t["reason"]), ("FAILED", "METRICS_MISSING"))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A restart of the service: trials that run go on, are found again, and what they did meanwhile counts."""
+import contextlib
 import os
+import sqlite3
 import tempfile
 import time
 import unittest
@@ -120,6 +122,19 @@ class Restart(Case):
                 self.s.kill()
                 self.s.start()
             self.ok(twins[1].complete(asked[1]["number"], loss=i % 4))
+
+    def test_removal_of_a_deleted_experiment_goes_on(self):
+        e = self.s.create(ask_spec())
+        for _ in range(2):  # more than one batch removes
+            n = e.ask()["number"]
+            self.ok(e.post(f"/trials/{n}:report", {"measurements": [{"step": i, "metrics": {"loss": i}} for i in range(9000)]}))
+        self.ok(self.s.request("DELETE", e.path + "?force=true"), 204)
+        self.s.kill()
+        self.s.start()
+        self.problem(e.get(), 404)
+        with contextlib.closing(sqlite3.connect(f"file:{self.s.data}/hone.db?mode=ro", uri=True)) as db:
+            for rows in ("trials WHERE id >> 32", "measurements WHERE trial_id >> 32"):
+                until(lambda: db.execute(f"SELECT count(*) FROM {rows} IN (SELECT id FROM deleted_experiments)").fetchone() == (0,), "its rows to be gone")
 
     def test_tokens_and_sessions_outlive_a_restart(self):
         old = self.s.token

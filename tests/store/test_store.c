@@ -644,7 +644,16 @@ static void all_that_hangs_on_an_experiment_goes_with_it(void **state)
     (void)fill(p, &b, "b", 4);
     assert_ok(store_check(p->db, e));
     assert_ok(experiment_delete(p->db, a.id, e));
-    assert_ok(store_check(p->db, e));
+    assert_int_equal(experiment_get(p->db, "default", "a", &(struct experiment *){NULL}, &(struct error){0}), ERR_NOT_FOUND);
+    bool more = true;
+    int slices = 0;
+    for (; more; slices++) {
+        int64_t before = count_rows(p, "measurements") + count_rows(p, "trials");
+        assert_ok(store_check(p->db, e)); /* between any two slices too */
+        assert_ok(experiment_sweep(p->db, 3, &more, e));
+        assert_in_range(before - count_rows(p, "measurements") - count_rows(p, "trials"), 0, 3);
+    }
+    assert_int_equal(slices, 8); /* 20 rows, 3 at a time, and a look that finds no more */
     static const struct {
         const char *table;
         int64_t left;
@@ -684,7 +693,7 @@ static void a_check_names_what_is_wrong(void **state)
         {"DELETE FROM events WHERE revision = 2", "gap"},
         {"UPDATE experiments SET revision = 1", "newer than its revision"},
         {"DELETE FROM experiment_texts", "lost its file"},
-        {"PRAGMA foreign_keys = OFF; DELETE FROM trials WHERE number = 1", "counts other trials"},
+        {"PRAGMA foreign_keys = OFF; DELETE FROM trials WHERE number = 1", "measurements of the missing trial 1"},
         {"INSERT INTO trials (id, state, live, reason, message, params, metrics, attempt, replicate, worker, origin, labels, note, revision, create_ms, update_ms) "
          "VALUES (99 << 32 | 1, 'FAILED', 0, '', '', '{}', '{}', 0, 0, '', '{}', '{}', '', 0, 0, 0)",
          "missing experiment 99"},

@@ -61,14 +61,17 @@ CREATE TABLE experiment_texts (
     note          TEXT NOT NULL
 ) STRICT;
 
--- Kept for the events that tell of them.
+-- Kept for the events that tell of them, and until all that hung on them is gone: it goes in slices (experiment_sweep).
 CREATE TABLE deleted_experiments (
     id             INTEGER PRIMARY KEY,
     project        TEXT NOT NULL,
     name           TEXT NOT NULL,
     first_revision INTEGER NOT NULL,
-    revision       INTEGER NOT NULL
+    revision       INTEGER NOT NULL,
+    swept          INTEGER NOT NULL -- 0: something of it may be left
 ) STRICT;
+
+CREATE INDEX deleted_experiments_unswept ON deleted_experiments (id) WHERE swept = 0;
 
 -- The id is made of experiment and number, so that the table itself is the index by both. No REFERENCES experiments: without an index of its own
 -- a delete would look through every trial for it; experiment_delete takes the range of ids, and store_check looks for strays.
@@ -125,8 +128,9 @@ CREATE TABLE attempts (
     PRIMARY KEY (trial_id, number)
 ) STRICT, WITHOUT ROWID;
 
+-- No REFERENCES trials: looking each trial up again costs a tenth of a report; trial_delete takes its measurements along.
 CREATE TABLE measurements (
-    trial_id  INTEGER NOT NULL REFERENCES trials (id) ON DELETE CASCADE,
+    trial_id  INTEGER NOT NULL,
     metric    TEXT NOT NULL,
     step      INTEGER NOT NULL,
     attempt   INTEGER NOT NULL,
