@@ -14,7 +14,7 @@ void queue_init(struct queue *q)
     (void)pthread_condattr_destroy(&attr);
     q->head = NULL;
     q->tail = &q->head;
-    q->n = 0;
+    q->n = q->want = 0;
     q->closed = false;
 }
 
@@ -32,7 +32,7 @@ bool queue_push(struct queue *q, struct queue_item *item)
     if (open) {
         *q->tail = item;
         q->tail = &item->next;
-        if (q->n++ == 0) /* a reader only sleeps on an empty queue */
+        if (++q->n == 1 || q->n == q->want) /* a reader only sleeps on an empty queue, but for one that gathers */
             (void)pthread_cond_signal(&q->cond);
     }
     (void)pthread_mutex_unlock(&q->mutex);
@@ -57,7 +57,23 @@ static struct queue_item *cut(struct queue *q, size_t max)
     return first;
 }
 
-struct queue_item *queue_take(struct queue *q, size_t max, int64_t mono_deadline_ms, bool *done)
+static void gather(struct queue *q, size_t want, int64_t us, const struct timespec *deadline)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += us * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (deadline->tv_sec < until.tv_sec || (deadline->tv_sec == until.tv_sec && deadline->tv_nsec < until.tv_nsec))
+        until = *deadline;
+    q->want = want;
+    while (q->n < want && !q->closed)
+        if (pthread_cond_timedwait(&q->cond, &q->mutex, &until) == ETIMEDOUT)
+            break;
+    q->want = 0;
+}
+
+struct queue_item *queue_take_together(struct queue *q, size_t max, size_t want, int64_t gather_us, int64_t mono_deadline_ms, bool *done)
 {
     struct timespec until = {.tv_sec = mono_deadline_ms / 1000,
                              .tv_nsec = (mono_deadline_ms % 1000) * 1000000};
@@ -69,11 +85,18 @@ struct queue_item *queue_take(struct queue *q, size_t max, int64_t mono_deadline
         else if (pthread_cond_timedwait(&q->cond, &q->mutex, &until) == ETIMEDOUT)
             break;
     }
+    if (q->head && q->n < want)
+        gather(q, want, gather_us, &until);
     if (q->head)
         items = cut(q, max);
     *done = !items && q->closed;
     (void)pthread_mutex_unlock(&q->mutex);
     return items;
+}
+
+struct queue_item *queue_take(struct queue *q, size_t max, int64_t mono_deadline_ms, bool *done)
+{
+    return queue_take_together(q, max, 1, 0, mono_deadline_ms, done);
 }
 
 size_t queue_length(struct queue *q)

@@ -17,7 +17,7 @@ struct queue {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     struct queue_item *head, **tail;
-    size_t n;
+    size_t n, want; /* want: the reader that gathers sleeps until there are so many; 0 = none does */
     bool closed;
 };
 
@@ -30,6 +30,10 @@ bool queue_push(struct queue *q, struct queue_item *item); /* false (item not ta
  * closed, or `mono_deadline_ms` (clock_mono_ms; INT64_MAX = none) has passed; NULL then.
  * `*done` is true once the queue is closed and empty. */
 struct queue_item *queue_take(struct queue *q, size_t max, int64_t mono_deadline_ms, bool *done);
+
+/* The same for the one reader of a queue, which would rather take `want` at once: when there are some, it waits up to `gather_us` for
+ * the others, but not beyond the deadline. */
+struct queue_item *queue_take_together(struct queue *q, size_t max, size_t want, int64_t gather_us, int64_t mono_deadline_ms, bool *done);
 
 size_t queue_length(struct queue *q);
 void queue_close(struct queue *q); /* no more pushes; what is in it can still be taken */

@@ -11,10 +11,11 @@
 #include <string.h>
 
 #define BATCH_MAX 256
+#define GATHER_US 200 /* how long the first of those that were answered together waits for the others to come back */
 #define EVENTS_KEPT 200000
 #define PRUNE_EVERY 5000
-
 #define SWEEP_ROWS 2000 /* of deleted experiments in one batch: some milliseconds, which is what others wait at most */
+
 static apply_fn *const apply[CMD_COUNT] = {
 #define COMMAND(NAME, function) [CMD_##NAME] = apply_##function,
 #include "core/commands.def"
@@ -172,11 +173,11 @@ static enum err flush(struct core *c, struct error *error)
         if (!err)
             err = idempotency_prune(c->db, c->now - 24 * 3600 * 1000, error);
     }
-    return err ? err : db_commit(c->db, error);
     if (!err && c->garbage) {
         err = experiment_sweep(c->db, SWEEP_ROWS, &c->garbage, error);
         c->garbage &= !err; /* what is left is for the next start: it must not fail the commands again */
     }
+    return err ? err : db_commit(c->db, error);
 }
 
 static void start_effects(struct core *c)
@@ -364,13 +365,16 @@ static void one_by_one(struct core *c, struct command *first, struct command *re
 bool core_turn(struct core *c, int64_t until)
 {
     bool done;
-    struct command *commands = (struct command *)queue_take(&c->queue, BATCH_MAX, until, &done);
+    struct command *commands = (struct command *)queue_take_together(&c->queue, BATCH_MAX, c->n_callers, GATHER_US, c->garbage ? 0 : until, &done);
     bool due = c->clock->mono_ms() >= c->wake;
     if (!commands && !due && (done || !c->garbage))
         return !done;
     int64_t n = 0;
-    for (struct command *k = commands; k; k = (struct command *)k->item.next)
+    c->n_callers = 0;
+    for (struct command *k = commands; k; k = (struct command *)k->item.next) {
         n++;
+        c->n_callers += k->done != NULL;
+    }
     atomic_fetch_add(&c->n_commands, n);
     struct error error = {0};
     struct command *rest = NULL;

@@ -151,6 +151,7 @@ struct core {
     bool garbage;               /* deleted experiments may have left rows: each batch takes some away */
 
     int64_t wake;               /* mono ms of the next deadline */
+    size_t n_callers;           /* of the last batch: who has had an answer is likely to ask again */
     _Atomic bool stopping;
 
     _Atomic int64_t n_commands, n_commits, n_suggestions, suggestion_us, n_submits, last_revision;

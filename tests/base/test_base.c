@@ -134,6 +134,41 @@ static void a_queue_gives_in_order_and_says_when_it_is_done(void **state)
     queue_release(&q);
 }
 
+#define LONG_US 600000000 /* one that is not woken is seen to hang */
+
+static void *push_three(void *arg)
+{
+    static struct queue_item items[3];
+    for (size_t i = 0; i < 3; i++)
+        assert_true(queue_push(arg, &items[i]));
+    return NULL;
+}
+
+static void a_reader_that_gathers_waits_for_as_many_as_it_wants(void **state)
+{
+    (void)state;
+    struct queue q;
+    struct queue_item first;
+    pthread_t thread;
+    bool done;
+    size_t n = 0;
+    queue_init(&q);
+    assert_true(queue_push(&q, &first));
+    assert_int_equal(pthread_create(&thread, NULL, push_three, &q), 0);
+    for (struct queue_item *k = queue_take_together(&q, 10, 4, LONG_US, INT64_MAX, &done); k; k = k->next)
+        n++;
+    assert_int_equal(n, 4);
+    (void)pthread_join(thread, NULL);
+    assert_true(queue_push(&q, &first)); /* not beyond its deadline, */
+    assert_true(queue_take_together(&q, 10, 2, LONG_US, clock_mono_ms() - 1, &done) == &first);
+    assert_true(queue_push(&q, &first)); /* and not for those that do not come */
+    assert_true(queue_take_together(&q, 10, 2, 1, INT64_MAX, &done) == &first);
+    assert_true(queue_push(&q, &first));
+    queue_close(&q);
+    assert_true(queue_take_together(&q, 10, 2, LONG_US, INT64_MAX, &done) == &first);
+    queue_release(&q);
+}
+
 static void a_trial_token_proves_its_attempt_and_nothing_else(void **state)
 {
     (void)state;
@@ -176,7 +211,7 @@ int main(void)
         cmocka_unit_test(kept_json_has_no_more_digits_than_it_needs),
         cmocka_unit_test(buf_keeps_its_limit_and_stays_ended), cmocka_unit_test(pointers_are_shown_dotted),
         cmocka_unit_test(a_typo_is_guessed_and_nonsense_is_not), cmocka_unit_test(settings_fill_defaults_and_name_what_is_wrong),
-        cmocka_unit_test(a_pool_runs_all_before_it_ends), cmocka_unit_test(a_queue_gives_in_order_and_says_when_it_is_done),
+        cmocka_unit_test(a_pool_runs_all_before_it_ends), cmocka_unit_test(a_queue_gives_in_order_and_says_when_it_is_done), cmocka_unit_test(a_reader_that_gathers_waits_for_as_many_as_it_wants),
         cmocka_unit_test(a_trial_token_proves_its_attempt_and_nothing_else),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
