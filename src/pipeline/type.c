@@ -606,7 +606,9 @@ json_t *type_from_text(const struct type *t, const char *text, size_t len)
 {
     static const unsigned as_text = 1U << TYPE_STRING | 1U << TYPE_DATETIME | 1U << TYPE_ENUM | 1U << TYPE_DURATION;
     bool is_text = (as_text >> t->kind & 1U) != 0;
-    if (!is_text || t->kind != TYPE_STRING)
+    if (t->kind == TYPE_STRING)
+        len -= len && text[len - 1] == '\n'; /* of echo */
+    else
         while (len && isspace((unsigned char)text[len - 1]))
             len--;
     json_t *value = is_text ? NULL : json_loadb(text, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);

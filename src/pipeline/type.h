@@ -52,7 +52,7 @@ bool type_check(const struct type *t, const json_t *value, const char *pointer, 
 json_t *type_value(const struct type *t, const json_t *value);
 
 /* A value written as text by a step (the file at ${out.x} of an output that is no artifact): JSON, or the text itself for string, datetime, enum,
- * duration. Unchecked; new reference, NULL when it is not UTF-8. */
+ * duration, without a newline at its end. Unchecked; new reference, NULL when it is not UTF-8. */
 json_t *type_from_text(const struct type *t, const char *text, size_t len);
 
 /* A table's file: its header and each row's fields against the declared columns (the first wrong ones are told with their line). CSV only

@@ -250,7 +250,7 @@ static void text_of_a_step_is_read_by_its_type(void **state)
     static const struct {
         const char *type, *text, *json;
     } cases[] = {
-        {"\"double\"", "0.93\n", "0.93000000000000005"}, {"\"int\"", " 4 ", "4"},     {"\"string\"", "4\n", "\"4\\n\""}, {"\"bool\"", "True\n", "true"},
+        {"\"double\"", "0.93\n", "0.93000000000000005"}, {"\"int\"", " 4 ", "4"},     {"\"string\"", "4\n\n", "\"4\\n\""}, {"\"bool\"", "True\n", "true"},
         {"\"duration\"", "90s\n", "\"90s\""},            {"\"list\"", "[1]\n", "[1]"}, {"\"int\"", "four", "\"four\""},   {"\"json\"", "null", "null"},
     };
     (void)state;
