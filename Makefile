@@ -82,6 +82,7 @@ help:
 	@echo "make wheel      the Python client with the server in it, in $(BUILD)/wheel"
 	@echo "make bench      measure, beside the bare limits"
 	@echo "make lib        the search algorithms as a library, $(BUILD)/libhone.a and .so"
+	@echo "make screenshots  a picture of each view of the dashboard"
 	@echo "make install    to PREFIX=$(PREFIX), under DESTDIR"
 
 $(BUILD)/%.o: %.c
@@ -242,6 +243,12 @@ fuzz:
 
 bench: all
 	@BUILD=$(BUILD) tests/bench/run.sh
+
+# A picture of each view of the dashboard, light and dark, in $(BUILD)/screenshots.
+.PHONY: screenshots
+screenshots: all
+	@.ci/install web
+	@HONE_BIN=$(BUILD)/hone tests/web/run.sh --screenshots $(abspath $(BUILD))/screenshots
 
 # The searches beside the kept runs of their peers; resumes. Needs numpy and the problems (HONE_SEARCH_DIR).
 $(BUILD)/bench/search_driver: $(BUILD)/tests/bench/search/driver.o $(foreach l,$(LINK_libhone),$(call archive,$(l)))

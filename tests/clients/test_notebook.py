@@ -26,7 +26,7 @@ class Notebook(unittest.TestCase):
         shown = self.html(cells[0])
         self.assertIn("<svg", shown)
         self.assertIn(f"best {e['best']['value']:.6g} (#{e['best']['number']})", shown)
-        self.assertRegex(self.html(cells[1]), rf'<iframe src="http://localhost:[0-9]+/link/[^"]+#/default/{re.escape(e["name"])}"')
+        self.assertRegex(self.html(cells[1]), rf'<iframe src="http://localhost:[0-9]+/link/[^"]+#/default/{re.escape(e["name"])}\?embed=1"')
         self.assertRegex("".join(o.get("text", "") for o in cells[2]), r"12/12 done .* succeeded \(MAX_TRIALS\)\n$")
         self.assertIn(f"<td>{e['best']['value']:.6g}</td>", self.html(cells[2]))
 

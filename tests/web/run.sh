@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The dashboard in a real browser: Debian's chromium, driven by playwright-core from npm (without them: a line that says so, and no failure).
-# HONE_BIN: the binary (default build/hone). Words are files of this folder, such as views.test.mjs; none: all.
+# HONE_BIN: the binary (default build/hone). Words are files of this folder, such as views.test.mjs; none: all. --screenshots DIR [NAME...] and
+# --bench make pictures and measurements instead.
 # Ends with "N passed, N failed".
 cd "$(dirname "$0")" || exit 1
 skip() {
@@ -17,6 +18,13 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
     npm ci --silent || skip "npm cannot get playwright-core"
     touch node_modules/.package-lock.json
 fi
+case ${1:-} in
+--screenshots | --bench)
+    what=${1#--}
+    shift
+    exec node "$what.mjs" "$@"
+    ;;
+esac
 [ $# -gt 0 ] || set -- ./*.test.mjs
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -91,3 +91,32 @@ for step in range(1, 31):
     time.sleep(0.01)
 `, '{lr}', '{momentum}'] }, ...more,
 });
+
+/** Twelve parameters, as many trials as are wanted. */
+export const wideSpec = (more = {}) => ({
+    name: 'wide', objective: { metric: 'loss', direction: 'minimize' }, algorithm: 'random', seed: 1,
+    parameters: Object.fromEntries([
+        ...Array.from({ length: 6 }, (_, i) => [`x${i}`, { type: 'float', min: 0, max: 1 }]), ...Array.from({ length: 3 }, (_, i) => [`rate${i}`, { type: 'float', min: 1e-6, max: 1, scale: 'log' }]),
+        ['layers', { type: 'int', min: 1, max: 12 }], ['act', { type: 'categorical', values: ['relu', 'gelu', 'tanh', 'silu'] }], ['norm', { type: 'bool' }],
+    ]), ...more,
+});
+
+const lossOf = (p) => (p.x0 - 0.3) ** 2 + 0.5 * (p.x1 - 0.6) ** 2 + 0.1 * p.x2 + 0.05 * (Math.log10(p.rate0) + 3) ** 2 + (p.act === 'gelu' ? 0 : 0.1) + 0.01 * p.layers;
+
+/** `count` finished trials of `steps` reports each. */
+export async function fill(experiment, count, steps, at = 12) {
+    const rnd = random(4);
+    let left = count;
+    async function worker(name) {
+        while (left > 0) {
+            const n = Math.min(50, left);
+            left -= n;
+            for (const t of await experiment.ask(n, name)) {
+                const end = lossOf(t.params) + rnd() * 0.05, speed = 5 + rnd() * 25;
+                if (steps) await experiment.post(`/trials/${t.number}:report`, { measurements: Array.from({ length: steps }, (_, i) => ({ step: i + 1, metrics: { loss: end + 2 * Math.exp(-(i + 1) / speed) + rnd() * 0.02 } })) });
+                await experiment.post(`/trials/${t.number}:complete`, { metrics: { loss: end } });
+            }
+        }
+    }
+    await Promise.all(Array.from({ length: at }, (_, i) => worker(`w${i}`)));
+}

@@ -311,7 +311,7 @@ class Experiment:
         from ._html import View
 
         link = self.client.link().replace("://127.0.0.1:", "://localhost:")  # where the notebook is, so that it is the same site
-        return View(f"{link}#/{self.project}/{self.name}", height)
+        return View(f"{link}#/{self.project}/{self.name}?embed=1", height)
 
     def watch(self) -> Experiment:
         """One line that follows it to its end."""

@@ -27,7 +27,9 @@ function marks(shape: number, size: number): uPlot.Series.PathBuilder {
             const v = d[i], at = u.data[0][i];
             if (v === null || v === undefined || at < min! || at > max!) continue;
             const x = u.valToPos(at, 'x', true), y = Math.max(u.bbox.top, Math.min(u.bbox.top + u.bbox.height, u.valToPos(v, 'y', true)));
-            if (shape === 0) {
+            if (shape === 0 && size < 2) {
+                path.rect(x - r, y - r, 2 * r, 2 * r); // too small to be seen round, and much cheaper
+            } else if (shape === 0) {
                 path.moveTo(x + r, y);
                 path.arc(x, y, r, 0, 2 * Math.PI);
             } else if (shape === 1) {

@@ -23,13 +23,16 @@ interface Props {
     dimensions: Dimension[];
     rows: number[]; // worst first, so that the best lie on top
     shade: (row: number) => number; // 0 worst to 1 best
-    onBrush: (id: string, brush: [number, number] | null) => void;
+    onBrush: (id: string, brush: [number, number] | null, done: boolean) => void; // `done`: the drag is over
+    dragging: boolean;
+    n: number; // trials within the brushes
     onMove: (id: string, to: number) => void;
     height: number;
     onDrawn?: (d: Drawn) => void;
 }
 
 export const LINES_MAX = 1500;
+const LINES_DRAGGED = 300; // while a brush is dragged, so that it follows the pointer
 const TOP = 46, BOTTOM = 34, SIDE = 62, SHADES = 24;
 
 export const inBrushes = (dimensions: Dimension[], row: number) =>
@@ -46,8 +49,11 @@ export function ParallelChart(p: Props) {
         return [...spread(p.rows.slice(0, -best.length), LINES_MAX - best.length), ...best];
     }, [p.rows]);
     const brushed = p.dimensions.some((d) => d.brush);
-    const deps = [p.rows, ...p.dimensions.flatMap((d) => [d.id, d.axis, d.brush?.[0], d.brush?.[1]])];
-    const inside = useMemo(() => (brushed ? drawn.filter((r) => inBrushes(p.dimensions, r)) : drawn), deps);
+    const deps = [p.rows, ...p.dimensions.flatMap((d) => [d.id, d.axis, d.brush?.[0], d.brush?.[1]]), p.dragging];
+    const inside = useMemo(() => {
+        const all = brushed ? drawn.filter((r) => inBrushes(p.dimensions, r)) : drawn;
+        return p.dragging ? spread(all, LINES_DRAGGED) : all;
+    }, deps);
     const x = (i: number, w: number) => (n < 2 ? w / 2 : SIDE + (i * (w - 2 * SIDE)) / (n - 1));
     const y = (part: number) => (Number.isNaN(part) ? p.height - 12 : TOP + (1 - part) * (p.height - TOP - BOTTOM));
     function trace(c: Context, row: number, w: number) {
@@ -65,7 +71,7 @@ export function ParallelChart(p: Props) {
             c.globalAlpha = 0.25;
             c.lineWidth = 1;
             c.beginPath();
-            for (const r of spread(drawn.filter((q) => !out.has(q)), 400)) trace(c, r, w);
+            for (const r of spread(drawn.filter((q) => !out.has(q)), p.dragging ? 60 : 400)) trace(c, r, w);
             c.stroke();
         }
         c.globalAlpha = inside.length > 300 ? 0.45 : 0.75;
@@ -153,10 +159,10 @@ export function ParallelChart(p: Props) {
             return true;
         }
         const to = partAt(my);
-        if (phase === 'end' && Math.abs(to - d.from) < 0.015) p.onBrush(d.id, null); // a click takes it away
-        else if (phase === 'end' || performance.now() - d.at > 40) {
+        if (phase === 'end' && Math.abs(to - d.from) < 0.015) p.onBrush(d.id, null, true); // a click takes it away
+        else if (phase === 'end' || performance.now() - d.at > 30) {
             d.at = performance.now();
-            p.onBrush(d.id, [Math.min(to, d.from), Math.max(to, d.from)]);
+            p.onBrush(d.id, [Math.min(to, d.from), Math.max(to, d.from)], phase === 'end');
         }
         return true;
     }
@@ -178,7 +184,7 @@ export function ParallelChart(p: Props) {
     }
     return (
         <Canvas height={p.height} draw={draw} find={find} onDrag={onDrag} onDrawn={p.onDrawn} deps={deps}
-            summary={`${plural(p.rows.length, 'trial')} over ${p.dimensions.map((d) => d.axis.title).join(', ')}${brushed ? `; ${plural(p.rows.filter((r) => inBrushes(p.dimensions, r)).length, 'trial')} within the brushes` : ''}`}
+            summary={`${plural(p.rows.length, 'trial')} over ${p.dimensions.map((d) => d.axis.title).join(', ')}${brushed ? `; ${plural(p.n, 'trial')} within the brushes` : ''}`}
             overlay={(c, _w, h, ink) => {
                 if (!moving) return;
                 c.strokeStyle = ink.accent;

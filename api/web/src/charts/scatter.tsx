@@ -45,7 +45,7 @@ export function Scatter(p: Props) {
         const wide = p.x.numeric ? 0 : 0.6 / Math.max(1, p.x.n);
         return p.rows.map((r) => [p.x.part(p.xs[r]) + wide * jitter(trials.number[r]), Math.max(-0.005, Math.min(1.005, p.y.part(p.ys[r])))] as const);
     }, p.deps);
-    const radius = p.rows.length > 2000 ? 1.8 : p.rows.length > 400 ? 2.6 : 3.6;
+    const radius = p.rows.length > 1500 ? 1.6 : p.rows.length > 400 ? 2.6 : 3.6;
     const colour = p.colour ?? ((r: number, i: Ink) => (trials.state[r] === 'PRUNED' ? i.lines[4] : trials.state[r] === 'INFEASIBLE' ? i.lines[3] : i.lines[0]));
     const shape = (r: number) => (trials.state[r] === 'SUCCEEDED' ? 0 : trials.state[r] === 'INFEASIBLE' ? 2 : 1);
     function draw(c: Context, width: number, height: number, ink: Ink) {

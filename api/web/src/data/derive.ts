@@ -25,17 +25,18 @@ export function objectiveColumn(trials: Trials, o: Objective, first?: Objective)
     return of.length ? of : trials.objective;
 }
 
-/** Rows sorted by a column, "id" or "-id"; what has no value comes last either way, equals stay in order of number. */
+/** Rows sorted by a column; what has no value comes last either way, equals stay in order of number. */
 export function sorted(rows: number[], key: (row: number) => Value, down: boolean): number[] {
-    const keys = new Map(rows.map((r) => [r, key(r)]));
-    const rank = (v: Value) => (v === null || v === undefined || (typeof v === 'number' && Number.isNaN(v)) ? 2 : typeof v === 'string' ? 1 : 0);
-    return rows.sort((a, b) => {
-        const x = keys.get(a), y = keys.get(b), missing = rank(x) - rank(y);
-        if (missing) return missing;
-        if (rank(x) === 2) return a - b;
-        const order = typeof x === 'string' && typeof y === 'string' ? (x < y ? -1 : x > y ? 1 : 0) : Number(x) - Number(y);
-        return (down ? -order : order) || a - b;
-    });
+    const keys = rows.map(key), sign = down ? -1 : 1, missing = (v: Value) => v === null || v === undefined || (typeof v === 'number' && Number.isNaN(v));
+    const order = rows.map((_, i) => i), there = order.filter((i) => !missing(keys[i])), rest = order.filter((i) => missing(keys[i]));
+    if (there.some((i) => typeof keys[i] === 'string')) {
+        const texts = keys.map(String);
+        there.sort((a, b) => (texts[a] === texts[b] ? rows[a] - rows[b] : texts[a] < texts[b] ? -sign : sign));
+    } else {
+        const numbers = Float64Array.from(keys, Number);
+        there.sort((a, b) => sign * (numbers[a] - numbers[b]) || rows[a] - rows[b]);
+    }
+    return [...there, ...rest.sort((a, b) => rows[a] - rows[b])].map((i) => rows[i]);
 }
 
 /** Rows that no other row beats in both objectives. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One experiment as the page holds it: read once, then changed by deltas. `version` rises with every change of its trials.
-import { signal } from '@preact/signals';
+// One experiment as the page holds it: read once, then changed by deltas. `version` rises when a trial came, changed its state or gave a
+// result; what goes on within trials is in `reported`.
+import { batch, signal } from '@preact/signals';
 import { type Problem, at, get, withQuery } from '../base/api';
 import { follow } from './live';
 import { COLUMNS, Trials } from './trials';
@@ -28,7 +29,7 @@ export class ExperimentStore {
     readonly loaded = signal(false); // the trials, too
     readonly version = signal(0);
     readonly events = signal<Event[]>([]); // since the page is open
-    readonly reported = signal<{ numbers: Set<number> }>({ numbers: new Set() }); // trials that the last events told of
+    readonly reported = signal<{ numbers: Set<number>; at: number }>({ numbers: new Set(), at: 0 }); // trials that the last events told of
     readonly trials = new Trials();
     private end: (() => void) | null = null;
 
@@ -77,9 +78,11 @@ export class ExperimentStore {
         ]);
         this.experiment.value = experiment;
         if (part) {
-            this.trials.merge(part.columns);
-            this.reported.value = { numbers };
-            this.version.value++;
+            const told = this.trials.merge(part.columns);
+            batch(() => {
+                if (told) this.version.value++;
+                this.reported.value = { numbers, at: this.reported.value.at + 1 };
+            });
         }
     }
 }

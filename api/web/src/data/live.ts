@@ -14,13 +14,16 @@ export interface Link {
 
 export const link = signal<Link>({ state: saved ? 'saved' : 'connecting', since: 0, detail: '' });
 
-const PACE_MS = 250, WAIT_S = 25, FIRST_RETRY_MS = 500, LONGEST_RETRY_MS = 5000;
+const PACE_MS = 250, SHARE = 4, // a slow machine is kept busy a quarter of the time at most
+     WAIT_S = 25, FIRST_RETRY_MS = 500, LONGEST_RETRY_MS = 5000;
 
 const sleep = (ms: number, signal: AbortSignal) =>
     new Promise<void>((done) => {
         const timer = setTimeout(done, ms);
         signal.addEventListener('abort', () => (clearTimeout(timer), done()), { once: true });
     });
+
+const painted = () => new Promise<void>((done) => (document.hidden ? done() : requestAnimationFrame(() => setTimeout(done))));
 
 const visible = () =>
     new Promise<void>((done) => {
@@ -61,8 +64,10 @@ export function follow(f: Follower): () => void {
                 if (signal.aborted) return;
                 retry = FIRST_RETRY_MS;
                 after = got.next_revision;
+                const began = performance.now();
                 if (got.events.length) await f.apply(got.events);
-                await sleep(PACE_MS, signal);
+                await painted();
+                await sleep(Math.max(PACE_MS, SHARE * (performance.now() - began)), signal);
             } catch (error) {
                 if (signal.aborted) return;
                 const problem = told(error);

@@ -21,8 +21,9 @@ export class Trials {
     readonly columns = new Map<string, Value[]>();
     private readonly rowOf = new Map<number, number>();
 
-    /** Puts in rows, new or changed; gives how many there are of either. */
-    merge(columns: Record<string, unknown[]>): number {
+    /** Puts in rows, new or changed; tells whether a result among them is (a trial that only goes on is none). */
+    merge(columns: Record<string, unknown[]>): boolean {
+        const before = this.n, state = this.state, objective = this.objective;
         const numbers = columns.number as number[], first = this.n === 0;
         const rows = numbers.map((number) => {
             const known = this.rowOf.get(number);
@@ -30,6 +31,7 @@ export class Trials {
             this.rowOf.set(number, this.n);
             return this.n++;
         });
+        const told = this.n > before || rows.some((row, i) => state[row] !== columns.state[i] || !Object.is(objective[row], clean('objective', [columns.objective[i]])[0]));
         for (const name of Object.keys(columns)) {
             const values = clean(name, columns[name]);
             let column = this.columns.get(name);
@@ -39,7 +41,7 @@ export class Trials {
         }
         const missing = [...this.columns].filter(([name]) => !(name in columns));
         for (const [, column] of missing) for (const row of rows) column[row] = undefined; // no row of this part has it
-        return rows.length;
+        return told;
     }
 
     clear() {

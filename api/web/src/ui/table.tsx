@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A table of which only the rows that are seen exist, however many there are. A real <table>: one row above and one below stand for the rest.
+// A table of which only the rows that are seen exist, however many there are. A real <table>: one row above and one below stand for the rest; its
+// rows are filled anew as it is scrolled, in columns of fixed width, because making rows and measuring columns is what would cost.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 
@@ -10,6 +11,7 @@ export interface Column {
     sortable?: boolean;
     cell: (row: number) => ComponentChildren;
     hint?: string;
+    width?: number; // rem; by its title and kind if it is not said
 }
 
 interface Props {
@@ -26,7 +28,10 @@ interface Props {
     rowClass?: (row: number) => string;
 }
 
-const ROW = 34, SPARE = 8;
+const PICK = 2.4;
+const widthOf = (c: Column) => c.width ?? Math.max(c.numeric ? 7 : 9, c.title.length * 0.56 + 1.8);
+
+const ROW = 34, SPARE = 6, NOTCH = 4 * ROW; // it is drawn anew only after so much scrolling
 
 export function Table(p: Props) {
     const box = useRef<HTMLDivElement>(null);
@@ -35,7 +40,7 @@ export function Table(p: Props) {
     const focus = useRef(false);
     const n = p.rows.length;
     const shown = Math.ceil(p.height / ROW);
-    const from = Math.max(0, Math.min(Math.floor(top / ROW) - SPARE, n - shown)), to = Math.min(n, from + shown + 2 * SPARE);
+    const from = Math.max(0, Math.min(Math.floor(top / ROW) - SPARE, n - shown)), to = Math.min(n, from + shown + 2 * SPARE + 4);
     useEffect(() => {
         if (at >= n) setAt(Math.max(0, n - 1));
     }, [n]);
@@ -50,7 +55,7 @@ export function Table(p: Props) {
         if (y < b.scrollTop) b.scrollTop = y;
         else if (y + ROW > b.scrollTop + room) b.scrollTop = y + ROW - room;
         focus.current = true;
-        setTop(b.scrollTop);
+        setTop(Math.floor(b.scrollTop / NOTCH) * NOTCH);
         setAt(i);
     }
     function onKey(e: KeyboardEvent) {
@@ -77,7 +82,7 @@ export function Table(p: Props) {
     for (let i = from; i < to; i++) {
         const row = p.rows[i], chosen = p.selected?.(row) ?? false;
         body.push(
-            <tr key={p.rowKey(row)} data-at={i} tabIndex={i === at || (i === from && (at < from || at >= to)) ? 0 : -1} aria-rowindex={i + 2} aria-selected={p.onSelect ? chosen : undefined}
+            <tr key={i - from} data-at={i} tabIndex={i === at || (i === from && (at < from || at >= to)) ? 0 : -1} aria-rowindex={i + 2} aria-selected={p.onSelect ? chosen : undefined}
                 class={`${p.rowClass?.(row) ?? ''}${chosen ? ' chosen' : ''}`} onFocus={() => setAt(i)}
                 onDblClick={() => p.onOpen?.(row)}>
                 {p.onSelect && <td class="pick"><input type="checkbox" tabIndex={-1} aria-label={`select ${p.rowKey(row)}`} checked={chosen} onChange={(e) => p.onSelect!(row, e.currentTarget.checked)} /></td>}
@@ -86,8 +91,9 @@ export function Table(p: Props) {
         );
     }
     return (
-        <div class="table-box" ref={box} style={{ maxHeight: `${p.height}px` }} onScroll={(e) => setTop(e.currentTarget.scrollTop)} tabIndex={n ? -1 : 0} role="region" aria-label={p.label}>
-            <table aria-label={p.label} aria-rowcount={n + 1} onKeyDown={onKey} class="rows">
+        <div class="table-box" ref={box} style={{ maxHeight: `${p.height}px` }} onScroll={(e) => setTop(Math.floor(e.currentTarget.scrollTop / NOTCH) * NOTCH)} tabIndex={n ? -1 : 0} role="region" aria-label={p.label}>
+            <table aria-label={p.label} aria-rowcount={n + 1} onKeyDown={onKey} class="rows" style={{ minWidth: `${p.columns.reduce((sum, c) => sum + widthOf(c), p.onSelect ? PICK : 0)}rem` }}>
+                <colgroup>{p.onSelect && <col style={{ width: `${PICK}rem` }} />}{p.columns.map((c) => <col key={c.id} style={{ width: `${widthOf(c)}rem` }} />)}</colgroup>
                 <thead><tr aria-rowindex={1}>{p.onSelect && <th class="pick"><span class="hidden">selected</span></th>}{p.columns.map(head)}</tr></thead>
                 <tbody>
                     {from > 0 && <tr class="rest" aria-hidden="true"><td colSpan={width} style={{ height: `${from * ROW}px` }} /></tr>}

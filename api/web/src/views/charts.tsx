@@ -52,7 +52,7 @@ export function Curves({ store, spec }: ViewProps) {
         const taken = new Set([...best, ...live]), rest = spread(all.filter((i) => !taken.has(i)), Math.max(0, many - taken.size));
         return [...new Set([...rest, ...live, ...best.reverse()])].map((r) => t.number[r]).slice(-500);
     }, [version, many, metric]);
-    const got = useResource<{ curves: Curve[] }>(numbers.length ? withQuery(`${store.path}/curves`, { trials: numbers.join(','), metric, max_points: 100 }) : null, version, 1000);
+    const got = useResource<{ curves: Curve[] }>(numbers.length ? withQuery(`${store.path}/curves`, { trials: numbers.join(','), metric, max_points: 100 }) : null, store.reported.value.at, 1000);
     const [kept, setKept] = useState<Curve[]>([]);
     if (got.data && got.data.curves !== kept) setKept(got.data.curves);
     const curves = got.data?.curves ?? kept;
@@ -129,10 +129,16 @@ export function Parallel({ store, spec }: ViewProps) {
         });
         return { id, axis, parts, brush: null };
     }), [version, order, q.log, rows]);
-    const brushes = useMemo(() => readBrushes(q.brush), [q.brush]);
+    const [draft, setDraft] = useState<{ id: string; brush: [number, number] } | null>(null); // while it is dragged; the address has it at the end
+    const brushes = useMemo(() => {
+        const kept = readBrushes(q.brush);
+        return draft ? kept.set(draft.id, draft.brush) : kept;
+    }, [q.brush, draft]);
     const dimensions = useMemo(() => axes.map((d) => ({ ...d, brush: brushes.get(d.id) ?? null })), [axes, brushes]);
     const inside = useMemo(() => byWorth.filter((r) => inBrushes(dimensions, r)).reverse(), [byWorth, dimensions]);
-    const brush = (id: string, b: [number, number] | null) => {
+    const brush = (id: string, b: [number, number] | null, done = true) => {
+        setDraft(done || !b ? null : { id, brush: b });
+        if (!done) return;
         const next = new Map(brushes);
         if (b) next.set(id, b);
         else next.delete(id);
@@ -155,7 +161,7 @@ export function Parallel({ store, spec }: ViewProps) {
                     <button type="button" disabled={!brushes.size} onClick={() => setQuery({ brush: undefined })}>Clear brushes</button>
                 </>}>
                 {(onDrawn) => (rows.length
-                    ? <ParallelChart store={store} dimensions={dimensions} rows={byWorth} shade={(r) => rank.get(r) ?? 0} onBrush={brush} onMove={move} height={430} onDrawn={onDrawn} />
+                    ? <ParallelChart store={store} dimensions={dimensions} rows={byWorth} shade={(r) => rank.get(r) ?? 0} onBrush={brush} dragging={draft !== null} n={inside.length} onMove={move} height={430} onDrawn={onDrawn} />
                     : <Few what="trials" />)}
             </Frame>
             {listing && (
@@ -175,7 +181,7 @@ export function Parallel({ store, spec }: ViewProps) {
                     {known.some((id) => !order.includes(id)) && <p>Hidden: {known.filter((id) => !order.includes(id)).map((id) => <button key={id} type="button" onClick={() => setQuery({ axes: [...order, id].join(',') })}>{id.replace(/^\w+\./, '')}</button>)}</p>}
                 </Card>
             )}
-            {brushes.size > 0 && (
+            {brushes.size > 0 && !draft && (
                 <Card title="Within the brushes" note={plural(inside.length, 'trial')} class="wide" actions={<a class="button" href={href([store.project, store.name, 'trials'], { filter: brushFilter(dimensions) })}>As a filter</a>}>
                     <Table label="Trials within the brushes" rows={inside} rowKey={(r) => t.number[r]} height={300} columns={[
                         { id: 'number', title: 'Trial', cell: (r) => <a href={href([store.project, store.name, 'trial', t.number[r]])}>#{t.number[r]}</a> },
@@ -354,7 +360,7 @@ export function Pareto({ store, spec }: ViewProps) {
 // ---- the timeline
 
 export function Timeline({ store }: ViewProps) {
-    const version = store.version.value, live = store.experiment.value?.state === 'RUNNING', now = useNow(live ? 1000 : 60000);
+    const version = store.version.value, live = store.experiment.value?.state === 'RUNNING', now = useNow(!live ? 60000 : store.trials.n > 1000 ? 10000 : 1000);
     const built = useMemo(() => lanes(store, now), [version, live ? now : 0]);
     if (!built.bars.length) return <Few what="trials" />;
     return (

@@ -18,7 +18,7 @@ export function Compare({ store, spec }: ViewProps) {
     const numbers = useMemo(() => (q.trials ?? '').split(',').map(Number).filter((n) => t.row(n) !== undefined).slice(0, 50), [q.trials, version]);
     const metrics = useMemo(() => [...new Set([...spec.objectives.map((o) => o.metric), ...t.names('metrics.')])], [version]);
     const metric = q.metric ?? metrics[0];
-    const got = useResource<{ curves: Curve[] }>(numbers.length ? withQuery(`${store.path}/curves`, { trials: numbers.join(','), metric, max_points: 400 }) : null, version, 1000);
+    const got = useResource<{ curves: Curve[] }>(numbers.length ? withQuery(`${store.path}/curves`, { trials: numbers.join(','), metric, max_points: 400 }) : null, store.reported.value.at, 1000);
     if (!numbers.length) return <Empty title="No trials to compare"><p>Select some in the <a href={href([store.project, store.name, 'trials'])}>list of trials</a>.</p></Empty>;
     const rows = numbers.map((n) => t.row(n)!), only = q.all !== '1';
     const line = (title: string, of: (r: number) => Value, strong = false) => ({ title, values: rows.map(of), strong });

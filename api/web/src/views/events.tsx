@@ -32,10 +32,10 @@ export function Events({ store }: ViewProps) {
         </>}>
             {got.problem && <p class="faint">Older events are no longer kept.</p>}
             <Table label="Events" rows={shown.map((_, i) => i)} rowKey={(i) => shown[i].revision} height={Math.max(360, innerHeight - 330)} columns={[
-                { id: 'time', title: 'Time', cell: (i) => <time dateTime={shown[i].time} title={shown[i].time}>{new Date(shown[i].time).toLocaleString()}</time> },
-                { id: 'kind', title: 'Kind', cell: (i) => shown[i].kind },
-                { id: 'trial', title: 'Trial', cell: (i) => (shown[i].trial ? <a href={href([store.project, store.name, 'trial', shown[i].trial!])}>#{shown[i].trial}</a> : '') },
-                { id: 'data', title: 'Detail', cell: (i) => detail(shown[i]) },
+                { id: 'time', title: 'Time', width: 13, cell: (i) => <time dateTime={shown[i].time} title={shown[i].time}>{new Date(shown[i].time).toLocaleString()}</time> },
+                { id: 'kind', title: 'Kind', width: 12, cell: (i) => shown[i].kind },
+                { id: 'trial', title: 'Trial', width: 5, cell: (i) => (shown[i].trial ? <a href={href([store.project, store.name, 'trial', shown[i].trial!])}>#{shown[i].trial}</a> : '') },
+                { id: 'data', title: 'Detail', width: 26, cell: (i) => detail(shown[i]) },
             ]} />
         </Card>
     );

@@ -49,10 +49,19 @@ function Tabs({ store, spec, view }: { store: ExperimentStore; spec: Spec; view:
     );
 }
 
+/** Marks, for who measures, when what `ready` stands for is on the screen. */
+function useDrawn(mark: string, ready: boolean) {
+    useEffect(() => {
+        if (ready) requestAnimationFrame(() => requestAnimationFrame(() => performance.mark(mark)));
+    }, [mark, ready]);
+}
+
 export function Experiment({ project, name, rest }: { project: string; name: string; rest: string[] }) {
     const store = useMemo(() => new ExperimentStore(project, name), [project, name]);
     useEffect(() => (store.start(), () => store.stop()), [store]);
     const e = store.experiment.value;
+    useDrawn('hone:head', e !== null);
+    useDrawn(`hone:view ${route.value.path.slice(2).join('/')}`, store.loaded.value);
     const spec = useMemo(() => e?.spec ?? null, [e && JSON.stringify(e.spec)]);
     if (store.problem.value && !e) return <Failure problem={store.problem.value} />;
     if (!e || !spec) return <Loading what={name} />;

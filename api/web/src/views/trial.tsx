@@ -32,7 +32,7 @@ interface Measurement {
 export function Trial({ store, spec, rest }: ViewProps) {
     const n = Number(rest[0]), path = `${store.path}/trials/${n}`, t = store.trials, row = t.row(n), now = useNow(1000);
     const version = useMemo(() => ({ at: 0 }), [n]);
-    if (store.reported.value.numbers.has(n)) version.at = store.version.value; // read again when this trial was told of
+    if (store.reported.value.numbers.has(n)) version.at = store.reported.value.at; // read again when this trial was told of
     const got = useResource<Row>(saved ? null : path, version.at), why = useResource<Explained>(`${path}/explain`, FINAL_TRIAL.includes(got.data?.state ?? '') ? 1 : 0);
     const measured = useResource<{ measurements: Measurement[] }>(saved ? null : `${path}/measurements?max_points=1000`, version.at);
     const reported = useResource<{ curves: Curve[] }>(saved ? withQuery(`${store.path}/curves`, { trials: n, metric: spec.objectives[0].metric }) : null);

@@ -86,9 +86,9 @@ export function TrialTable({ store, spec, height, title, link }: { store: Experi
     const bestRow = useComputed(() => store.experiment.value?.best?.number);
     const pin = (n: number) => setQuery({ pin: (pinned.includes(n) ? pinned.filter((p) => p !== n) : [...pinned, n]).join(',') || undefined });
     const shown: Column[] = [
-        { id: 'number', title: 'Trial', sortable: true, cell: (r) => <><a href={href([store.project, store.name, 'trial', t.number[r]])}>#{t.number[r]}</a>{t.number[r] === bestRow.value && <span class="best-mark" title="the best"> ★<span class="hidden"> best</span></span>}</> },
-        ...columns.map((k): Column => ({ id: k.id, title: k.title, numeric: k.numeric, sortable: true, cell: k.cell ?? ((r) => number(k.value(r))) })),
-        { id: 'pin', title: 'Pin', cell: (r) => <button type="button" class="bare pin" tabIndex={-1} aria-pressed={pinned.includes(t.number[r])} aria-label={`${pinned.includes(t.number[r]) ? 'unpin' : 'pin'} trial ${t.number[r]}`} title="keep on top" onClick={() => pin(t.number[r])}>{pinned.includes(t.number[r]) ? '▲' : '△'}</button> },
+        { id: 'number', title: 'Trial', width: 6, sortable: true, cell: (r) => <><a href={href([store.project, store.name, 'trial', t.number[r]])}>#{t.number[r]}</a>{t.number[r] === bestRow.value && <span class="best-mark" title="the best"> ★<span class="hidden"> best</span></span>}</> },
+        ...columns.map((k): Column => ({ id: k.id, title: k.title, numeric: k.numeric, sortable: true, width: k.id === 'state' ? 13 : undefined, cell: k.cell ?? ((r) => number(k.value(r))) })),
+        { id: 'pin', title: 'Pin', width: 3.4, cell: (r) => <button type="button" class="bare pin" tabIndex={-1} aria-pressed={pinned.includes(t.number[r])} aria-label={`${pinned.includes(t.number[r]) ? 'unpin' : 'pin'} trial ${t.number[r]}`} title="keep on top" onClick={() => pin(t.number[r])}>{pinned.includes(t.number[r]) ? '▲' : '△'}</button> },
     ];
     const chosen = [...selected.value];
     const states = chosen.map((n) => t.state[t.row(n) ?? -1]);
