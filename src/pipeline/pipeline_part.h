@@ -17,6 +17,11 @@ struct draft {
     struct type *item;   /* of a map step, once known */
 };
 
+static inline void draft_set(struct draft *d, const char *member, json_t *value)
+{
+    (void)json_object_set_new(d->doc, member, value);
+}
+
 /* One pipeline, or the steps that an `expand` step wrote. */
 struct reading {
     struct pipeline *p;
@@ -36,6 +41,8 @@ struct pipeline *pipeline_read(const json_t *document, const char *pointer, cons
 /* Members that `defaults` may have, NULL-ended. */
 extern const char *const step_defaults[];
 void step_read(struct reading *rd, struct draft *d, bool is_finally);
+void step_read_policy(struct draft *d, const struct reader *r, bool is_finally);                  /* retry, timeout, cache */
+void step_read_when(struct reading *rd, struct draft *d, const struct reader *r, bool is_finally); /* when, needs, trigger, map, expand */
 void step_release(struct step *s);
 
 /* Ports: {name: declaration}; `members`: those beside the type's. */

@@ -14,7 +14,7 @@ json_t *ref_value(const struct ref *r, ref_value_fn *lookup, void *arg); /* alon
 bool ref_exact(const char *text, struct ref *out); /* the text is one reference and nothing else; its strings are the caller's */
 bool refs_any(const json_t *value);                /* is there a reference in it, or something broken? */
 
-/* As refs_rename, in place. */
+/* What its references name is changed as refs_rename does it, in place. */
 void condition_rename(struct condition *c, ref_rename_fn *rename, void *arg);
 
 #endif

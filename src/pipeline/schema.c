@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One table of keywords: what form each must have, and what it asks of a value. A schema stays JSON; reading it only checks that all of it is known. */
-#include "pipeline/schema.h"
+#include "pipeline/schema_part.h"
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -16,10 +16,6 @@
 
 #define MATCH_LIMIT 100000
 
-struct schema {
-    json_t *root;
-};
-
 /* One check. `problems` NULL: only whether it fits is wanted (anyOf, not). */
 struct checker {
     const json_t *root;
@@ -27,25 +23,6 @@ struct checker {
     size_t steps, depth;
     bool too_long;
 };
-
-enum form {
-    FORM_ANY,
-    FORM_TEXT,
-    FORM_NUMBER,
-    FORM_POSITIVE,
-    FORM_COUNT,
-    FORM_BOOL,
-    FORM_LIST,
-    FORM_NAMES,
-    FORM_TYPES,
-    FORM_PATTERN,
-    FORM_REF,
-    FORM_SCHEMA,
-    FORM_SCHEMAS,      /* a list of them */
-    FORM_SCHEMA_BY_NAME, /* a mapping of them */
-};
-
-typedef bool keyword_check(struct checker *c, const json_t *schema, const json_t *wanted, const json_t *value, const char *pointer);
 
 static bool check(struct checker *c, const json_t *schema, const json_t *value, const char *pointer);
 
@@ -247,7 +224,7 @@ static bool check_not(struct checker *c, const json_t *schema, const json_t *wan
     return !fits(c, wanted, value, pointer) || wrong(c, pointer, "SCHEMA", "fits what \"not\" excludes");
 }
 
-static const json_t *definition(const json_t *root, const char *ref)
+const json_t *schema_definition(const json_t *root, const char *ref)
 {
     return json_object_get(json_object_get(root, "$defs"), ref + strlen("#/$defs/"));
 }
@@ -255,7 +232,7 @@ static const json_t *definition(const json_t *root, const char *ref)
 static bool check_ref(struct checker *c, const json_t *schema, const json_t *wanted, const json_t *value, const char *pointer)
 {
     (void)schema;
-    return check(c, definition(c->root, json_string_value(wanted)), value, pointer);
+    return check(c, schema_definition(c->root, json_string_value(wanted)), value, pointer);
 }
 
 static bool check_pattern(struct checker *c, const json_t *schema, const json_t *wanted, const json_t *value, const char *pointer)
@@ -330,11 +307,7 @@ static bool check_multiple(struct checker *c, const json_t *schema, const json_t
            wrong(c, pointer, "RANGE", "is %.12g, must be a multiple of %.12g", json_number_value(value), json_number_value(wanted));
 }
 
-static const struct keyword {
-    const char *name;
-    enum form form;
-    keyword_check *check; /* NULL: it asks nothing of a value */
-} keywords[] = {
+const struct schema_keyword schema_keywords[] = {
     {"type", FORM_TYPES, check_type},
     {"enum", FORM_LIST, check_enum},
     {"const", FORM_ANY, check_const},
@@ -369,6 +342,7 @@ static const struct keyword {
     {"default", FORM_ANY, NULL},
     {"examples", FORM_LIST, NULL},
     {"deprecated", FORM_BOOL, NULL},
+    {NULL, FORM_ANY, NULL},
 };
 
 static bool check(struct checker *c, const json_t *schema, const json_t *value, const char *pointer)
@@ -381,9 +355,9 @@ static bool check(struct checker *c, const json_t *schema, const json_t *value, 
     }
     bool ok = true;
     c->depth++;
-    for (size_t i = 0; i < ARRAY_LEN(keywords); i++) {
-        const json_t *wanted = keywords[i].check ? json_object_get(schema, keywords[i].name) : NULL;
-        ok &= !wanted || keywords[i].check(c, schema, wanted, value, pointer);
+    for (const struct schema_keyword *k = schema_keywords; k->name; k++) {
+        const json_t *wanted = k->check ? json_object_get(schema, k->name) : NULL;
+        ok &= !wanted || k->check(c, schema, wanted, value, pointer);
     }
     c->depth--;
     return ok;
@@ -397,229 +371,4 @@ bool schema_check(const struct schema *s, const json_t *value, const char *point
         return ok;
     problems_add(problems, pointer, "TOO_LARGE", NULL, "takes more than %d steps to check against its schema, or goes too deep", SCHEMA_MAX_STEPS);
     return false;
-}
-
-/* ---- reading ---- */
-
-struct schema_reader {
-    const json_t *root;
-    struct problems *problems;
-};
-
-static void read_one(struct schema_reader *r, const json_t *value, const char *pointer, size_t depth);
-
-static void bad(struct schema_reader *r, const char *pointer, const json_t *value, const char *must)
-{
-    char found[SHOW_TEXT];
-    problems_add(r->problems, pointer, "TYPE", NULL, "is %s, must be %s", json_show(value, found), must);
-}
-
-static bool type_word(const json_t *value)
-{
-    static const char *const words[] = {"object", "array", "string", "integer", "number", "boolean", "null"};
-    for (size_t i = 0; json_is_string(value) && i < ARRAY_LEN(words); i++)
-        if (!strcmp(words[i], json_string_value(value)))
-            return true;
-    return false;
-}
-
-static bool types_ok(const json_t *value)
-{
-    for (size_t i = 0; i < json_array_size(value); i++)
-        if (!type_word(json_array_get(value, i)))
-            return false;
-    return json_is_array(value) ? json_array_size(value) > 0 : type_word(value);
-}
-
-static bool names_ok(const json_t *value)
-{
-    for (size_t i = 0; i < json_array_size(value); i++)
-        if (!json_is_string(json_array_get(value, i)))
-            return false;
-    return json_is_array(value);
-}
-
-static bool any_ok(const json_t *value)
-{
-    return value != NULL;
-}
-
-static bool text_ok(const json_t *value)
-{
-    return json_is_string(value);
-}
-
-static bool number_ok(const json_t *value)
-{
-    return json_is_number(value) && isfinite(json_number_value(value));
-}
-
-static bool positive_ok(const json_t *value)
-{
-    return number_ok(value) && json_number_value(value) > 0;
-}
-
-static bool count_ok(const json_t *value)
-{
-    int64_t whole;
-    return json_whole(value, &whole) && whole >= 0;
-}
-
-static bool bool_ok(const json_t *value)
-{
-    return json_is_boolean(value);
-}
-
-static bool list_ok(const json_t *value)
-{
-    return json_array_size(value) > 0;
-}
-
-static bool mapping_ok(const json_t *value)
-{
-    return json_is_object(value);
-}
-
-static bool pattern_ok(const json_t *value)
-{
-    return json_is_string(value) && json_string_length(value) <= 1000;
-}
-
-static bool ref_ok(const json_t *value)
-{
-    return json_is_string(value) && !strncmp(json_string_value(value), "#/$defs/", 8);
-}
-
-static void read_pattern(struct schema_reader *r, const json_t *value, const char *pointer, size_t depth)
-{
-    int code;
-    PCRE2_SIZE at;
-    char text[120];
-    (void)depth;
-    pcre2_code *regex = pcre2_compile((PCRE2_SPTR)json_string_value(value), PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
-    if (!regex) {
-        (void)pcre2_get_error_message(code, (PCRE2_UCHAR *)text, sizeof text);
-        problems_add(r->problems, pointer, "SYNTAX", NULL, "is no regular expression: %s (at character %zu)", text, (size_t)at + 1);
-    }
-    pcre2_code_free(regex);
-}
-
-static void read_ref(struct schema_reader *r, const json_t *value, const char *pointer, size_t depth)
-{
-    const char *ref = json_string_value(value);
-    (void)depth;
-    if (!definition(r->root, ref))
-        problems_add(r->problems, pointer, "UNKNOWN_NAME", NULL, "names \"%.100s\", which is not in $defs", ref + 8);
-}
-
-static void read_parts(struct schema_reader *r, const json_t *value, const char *pointer, size_t depth)
-{
-    size_t i;
-    const char *name;
-    json_t *part, *v = (json_t *)(uintptr_t)value;
-    json_array_foreach(v, i, part)
-    {
-        char *place CLEANUP_FREE = pointer_index(pointer, i);
-        read_one(r, part, place, depth);
-    }
-    json_object_foreach(v, name, part)
-    {
-        char *place CLEANUP_FREE = pointer_join(pointer, name);
-        read_one(r, part, place, depth);
-    }
-}
-
-static const struct {
-    bool (*ok)(const json_t *value);
-    const char *must; /* be, where it is not ok */
-    void (*more)(struct schema_reader *r, const json_t *value, const char *pointer, size_t depth);
-} forms[] = {
-    [FORM_ANY] = {any_ok, "", NULL},
-    [FORM_TEXT] = {text_ok, "a string", NULL},
-    [FORM_NUMBER] = {number_ok, "a number", NULL},
-    [FORM_POSITIVE] = {positive_ok, "a number above 0", NULL},
-    [FORM_COUNT] = {count_ok, "a whole number, 0 or more", NULL},
-    [FORM_BOOL] = {bool_ok, "true or false", NULL},
-    [FORM_LIST] = {list_ok, "a list with an item or more", NULL},
-    [FORM_NAMES] = {names_ok, "a list of names", NULL},
-    [FORM_TYPES] = {types_ok, "object, array, string, integer, number, boolean, null, or a list of them", NULL},
-    [FORM_PATTERN] = {pattern_ok, "a regular expression of at most 1000 bytes", read_pattern},
-    [FORM_REF] = {ref_ok, "\"#/$defs/NAME\"", read_ref},
-    [FORM_SCHEMA] = {any_ok, "", read_one},
-    [FORM_SCHEMAS] = {list_ok, "a list with a schema or more", read_parts},
-    [FORM_SCHEMA_BY_NAME] = {mapping_ok, "a mapping of names to schemas", read_parts},
-};
-
-static void read_form(struct schema_reader *r, enum form form, const json_t *value, const char *pointer, size_t depth)
-{
-    if (!forms[form].ok(value))
-        bad(r, pointer, value, forms[form].must);
-    else if (forms[form].more)
-        forms[form].more(r, value, pointer, depth);
-}
-
-static const struct keyword *find_keyword(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
-        if (!strcmp(keywords[i].name, name))
-            return &keywords[i];
-    return NULL;
-}
-
-static void read_one(struct schema_reader *r, const json_t *value, const char *pointer, size_t depth)
-{
-    const char *known[ARRAY_LEN(keywords) + 1] = {NULL}, *name;
-    json_t *part;
-    if (json_is_boolean(value))
-        return;
-    if (!json_is_object(value)) {
-        bad(r, pointer, value, "a schema: a mapping, true or false");
-        return;
-    }
-    if (depth >= SCHEMA_MAX_DEPTH) {
-        problems_add(r->problems, pointer, "RANGE", NULL, "is nested more than %d deep", SCHEMA_MAX_DEPTH);
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
-        known[i] = keywords[i].name;
-    json_object_foreach((json_t *)(uintptr_t)value, name, part)
-    {
-        char *place CLEANUP_FREE = pointer_join(pointer, name);
-        const struct keyword *k = find_keyword(name);
-        if (k)
-            read_form(r, k->form, part, place, depth + 1);
-        else
-            problems_add(r->problems, place, "UNKNOWN_FIELD", did_you_mean(name, known),
-                         "is a keyword of JSON Schema that is not supported here; the reference page of pipeline files lists those that are");
-    }
-}
-
-struct schema *schema_read(const json_t *value, const char *pointer, struct problems *problems)
-{
-    struct schema_reader r = {.root = value, .problems = problems};
-    size_t before = problems->n + problems->n_dropped;
-    read_one(&r, value, pointer, 0);
-    if (problems->n + problems->n_dropped != before)
-        return NULL;
-    struct schema *s = X_NEW(struct schema);
-    s->root = json_deep_copy(value);
-    return s;
-}
-
-void schema_free(struct schema *s)
-{
-    if (!s)
-        return;
-    json_decref(s->root);
-    free(s);
-}
-
-json_t *schema_json(const struct schema *s)
-{
-    return json_incref(s->root);
-}
-
-bool schema_equal(const struct schema *a, const struct schema *b)
-{
-    return json_equal(a->root, b->root);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a type is made of. Private to type.c and type_table.c. */
+/* What a type is made of. Private to the files type*.c. */
 #ifndef HONE_PIPELINE_TYPE_PART_H
 #define HONE_PIPELINE_TYPE_PART_H
 
@@ -7,6 +7,8 @@
 
 #define TYPE_KINDS (TYPE_MODEL + 1)
 extern const char *const type_names[]; /* NULL-ended */
+int type_find_kind(const char *word);   /* -1: there is none */
+bool type_kind_fits(enum type_kind to, enum type_kind from);
 
 enum table_format { TABLE_CSV, TABLE_PARQUET };
 
