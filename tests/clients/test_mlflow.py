@@ -8,6 +8,9 @@ import unittest
 import hone
 from packages import needs
 
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet"}  # nothing is sent anywhere, nor written beside the trial
+os.environ.update(QUIET)
+
 LOGS = """
 import mlflow, os
 for step in range(1, 6):
@@ -19,7 +22,7 @@ for step in range(1, 6):
 class Mlflow(hone.Case):
     def run_trial(self, code, state="SUCCEEDED", **more):
         spec = hone.run_spec("", **more)
-        spec["run"] = {"command": [sys.executable, "-B", "-c", code, "{x}"], "metrics": {"from": "mlflow"}, "env": {"GIT_PYTHON_REFRESH": "quiet"}}
+        spec["run"] = {"command": [sys.executable, "-B", "-c", code, "{x}"], "metrics": {"from": "mlflow"}, "env": QUIET}
         e = self.s.create(spec)
         e.wait()
         t = e.trial(1)
