@@ -45,6 +45,9 @@ struct surrogate {
     double skill;
 };
 
+/* A value of -1e300 among others near 1 must not overflow what is made of it. */
+#define OUTLYING 1e3 /* standard deviations */
+
 /* --- rows */
 
 /* The history as if there were this objective alone. */
@@ -171,8 +174,9 @@ static bool judge_by_space(struct surrogate *s, struct gp_set *set, const struct
         return false;
     const double ratio = warp->slope / (s->scale.sd * s->scale.unit);
     for (size_t i = 0; i < set->n; i++) {
-        set->y[i] = scale_to(&s->scale, set->y[i]);
-        set->extra[i] *= ratio * ratio;
+        set->y[i] = fmax(scale_to(&s->scale, set->y[i]), -OUTLYING);
+        if (set->extra[i] > 0)
+            set->extra[i] = fmin(set->extra[i] * ratio * ratio, OUTLYING * OUTLYING);
     }
     return true;
 }

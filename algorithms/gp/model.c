@@ -10,6 +10,7 @@
 #include <math.h>
 
 #define MIN_VARIANCE 1e-10
+#define MOST_NOISE 1e12
 
 void gp_set_init(struct gp_set *s, const struct gp_space *space, size_t cap)
 {
@@ -131,7 +132,7 @@ void gp_model_init(struct gp_model *m, const struct gp_set *set, const struct gp
     m->k = m->alpha + cap;
     m->slope = m->k + cap;
     m->solved = m->slope + cap;
-    while (!factor(m)) /* ends: with enough noise the diagonal dominates */
+    while (!factor(m) && m->noise < MOST_NOISE) /* with enough noise the diagonal dominates, unless something is not a number */
         m->noise = m->noise * 10 + 1e-6;
     solve(m);
 }
