@@ -251,6 +251,15 @@ class Tell(Case):
         last = e.trial(e.ask()["number"])["origin"]
         self.assertIn("feasible with a probability of", last["note"], last)
 
+    def test_cost_is_foretold_from_a_metric_or_the_time(self):
+        for cost in ({"metric": "gpu_seconds"}, "duration"):
+            e = self.s.create(ask_spec(algorithm="gp", cost=cost))
+            for i in range(11):
+                t = e.ask()
+                time.sleep(0.01 * (i % 3))
+                self.ok(e.complete(t["number"], loss=i % 5, gpu_seconds=1 + i % 3))
+            self.assertIn("; cost expected ", e.trial(e.ask()["number"])["origin"]["note"])
+
     def test_report_bodies_are_checked(self):
         e = self.s.create(ask_spec())
         n = e.ask()["number"]
