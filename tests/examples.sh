@@ -35,6 +35,8 @@ example early-stopping "best .*'number'" examples/early-stopping/run.sh
 example pause-and-promote "best .*'number'" examples/pause-and-promote/run.sh
 example population "best .*'number'" examples/population/run.sh
 example pipeline-step '^error=0\.' examples/pipeline-step/run.sh "$tmp/out"
+example python-tune '^best ' examples/python-tune/run.sh
+example python-ask-tell '^best ' examples/python-ask-tell/run.sh
 if command -v curl > /dev/null; then
     example ask-tell '"trials": ?\[\{"number"' examples/ask-tell/run.sh
 else
