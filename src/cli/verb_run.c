@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* serve, run and tune: the verbs that may have a service in this process. */
 #include "base/mem.h"
+#include "model/spec.h"
 #include "cli/client.h"
 #include "cli/document.h"
 #include "cli/files.h"
@@ -163,6 +164,15 @@ static enum err create(struct cli *cli, json_t *document, char **name, struct er
     return *name ? OK : err_set(error, ERR_INTERNAL, NULL, "%s did not say the name of the experiment", cli->url);
 }
 
+/* What the model would rather have otherwise, as `hone validate` says it. What it will not have, the service says. */
+static void say_warnings(const struct cli *cli, json_t *document)
+{
+    struct problems problems = {0};
+    spec_free(spec_new(document, cli->embed->catalog, &problems));
+    print_places(cli->file, problems.warnings, problems.n_warnings, true);
+    problems_release(&problems);
+}
+
 /* `path`: the file, or NULL when the document came from flags (then commands run where we are). */
 static enum err run_document(struct cli *cli, json_t *document, const char *path, struct error *error)
 {
@@ -179,6 +189,7 @@ static enum err run_document(struct cli *cli, json_t *document, const char *path
         say(cli, "dashboard: %s", cli->embed->link(cli->service));
     CLEANUP_FREE char *name = NULL;
     cli->file = path ? path : "the flags";
+    say_warnings(cli, document);
     rc = create(cli, document, &name, error);
     if (rc)
         return rc;

@@ -50,6 +50,12 @@ class Run(Cli):
         self.assertIn("SUCCEEDED", done.stderr)
         self.assertEqual(len(done.stdout.splitlines()), 5, done.stdout)  # a heading and four trials
 
+    def test_run_warns_as_validate_does(self):
+        path = self.file(GOOD.replace("min: -1", "min: 0.000001"))
+        for verb in (["validate"], ["run", "--name", name("run")]):
+            with self.subTest(verb):
+                self.assertRegex(self.cli(verb[0], path, *verb[1:]).stderr, r"exp\.yaml: parameters\.x.*warning: ")
+
     def test_run_overrides_the_file_and_writes_what_pipelines_read(self):
         out = os.path.join(self.dir, "new", "dir")
         n = name("run")
