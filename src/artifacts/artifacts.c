@@ -32,7 +32,7 @@ void id_of(const char *hash, char id[ARTIFACT_ID_MAX])
     (void)snprintf(id, ARTIFACT_ID_MAX, ID_PREFIX "%s", hash);
 }
 
-char *object_path(const struct artifacts *a, const char *hash)
+char *artifact_path(const struct artifacts *a, const char *hash)
 {
     return x_asprintf("%s/objects/%.2s/%s", a->dir, hash, hash);
 }
@@ -55,7 +55,7 @@ static enum err no_such_artifact(struct error *error, const char *id)
 /* Out of the way, so that the same content can be taken in anew. */
 enum err corrupt(struct artifacts *a, const char *hash, struct error *error, const char *why)
 {
-    char *from CLEANUP_FREE = object_path(a, hash), *to CLEANUP_FREE = x_asprintf("%s/corrupt/%s", a->dir, hash);
+    char *from CLEANUP_FREE = artifact_path(a, hash), *to CLEANUP_FREE = x_asprintf("%s/corrupt/%s", a->dir, hash);
     (void)pthread_rwlock_wrlock(&a->commit);
     (void)rename(from, to);
     (void)pthread_rwlock_unlock(&a->commit);
@@ -103,7 +103,7 @@ enum err copy_file(int from, int to, char hash[SHA256_TEXT], int64_t *size, cons
 
 enum err hash_file(struct artifacts *a, const char *hash, char out[SHA256_TEXT], int64_t *size, struct error *error)
 {
-    char *path CLEANUP_FREE = object_path(a, hash);
+    char *path CLEANUP_FREE = artifact_path(a, hash);
     struct sha256 sum;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
@@ -171,13 +171,13 @@ void artifacts_close(struct artifacts *a)
 bool artifacts_has(struct artifacts *a, const char *id)
 {
     const char *hash = hash_of(id);
-    char *path CLEANUP_FREE = hash ? object_path(a, hash) : NULL;
+    char *path CLEANUP_FREE = hash ? artifact_path(a, hash) : NULL;
     return path && access(path, F_OK) == 0;
 }
 
 static enum err read_object(struct artifacts *a, const char *hash, int64_t offset, size_t max, struct buf *out, int64_t *total, struct error *error)
 {
-    char *path CLEANUP_FREE = object_path(a, hash);
+    char *path CLEANUP_FREE = artifact_path(a, hash);
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)

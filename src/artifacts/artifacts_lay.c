@@ -37,7 +37,7 @@ static enum err copy_object(struct lay *l, const char *object, const char *to, b
 /* `size` -1: not known. A hard link shares its mode with the object, which is not executable. */
 static enum err lay_object(struct lay *l, const char *hash, int64_t size, bool executable, const char *to)
 {
-    char *object CLEANUP_FREE = object_path(l->a, hash);
+    char *object CLEANUP_FREE = artifact_path(l->a, hash);
     struct stat st;
     if (stat(object, &st))
         return errno == ENOENT ? err_set(l->error, ERR_NOT_FOUND, "ARTIFACT_NOT_FOUND", "there is no artifact sha256:%s", hash)
@@ -102,9 +102,7 @@ enum err artifacts_lay(struct artifacts *a, const char *id, const char *path, bo
         return err_set(error, ERR_NOT_FOUND, "ARTIFACT_NOT_FOUND", "there is no artifact %.80s", id);
     char *beside CLEANUP_FREE = x_asprintf("%s.laying-%llu", path, atomic_fetch_add(&a->made, 1));
     (void)nftw(beside, remove_one, 16, FTW_DEPTH | FTW_PHYS); /* of a call that was killed */
-    (void)pthread_rwlock_rdlock(&a->commit);
     enum err err = manifest_load(a, hash, &m, &is_tree, error);
-    (void)pthread_rwlock_unlock(&a->commit);
     if (err == OK)
         err = is_tree ? lay_tree(&l, &m, beside) : lay_object(&l, hash, -1, false, beside);
     if (err == OK && renameat2(AT_FDCWD, beside, AT_FDCWD, path, RENAME_NOREPLACE))

@@ -21,7 +21,7 @@ struct artifacts {
     _Atomic int64_t bytes;    /* -1: not counted yet */
 };
 
-char *object_path(const struct artifacts *a, const char *hash);
+char *artifact_path(const struct artifacts *a, const char *hash);
 const char *hash_of(const char *id); /* "sha256:<hex>" to <hex>; NULL: it is no id */
 void id_of(const char *hash, char id[ARTIFACT_ID_MAX]);
 char *temporary_path(struct artifacts *a);

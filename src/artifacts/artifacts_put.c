@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Taking in. Every file is first copied to tmp and hashed on the way; only when all of them are there and synced do they get their names, and the
- * manifest of a tree last: what is killed leaves files in tmp, or objects that nobody names. */
+ * manifest of a tree last: what is killed leaves files in tmp, or objects that nobody names. Small files are hashed first, and what is kept already is not
+ * written again; should a sweep take it meanwhile, all is done once more without that. */
 #include "artifacts/artifacts.h"
 #include "artifacts/artifacts_part.h"
 #include "base/mem.h"
@@ -16,9 +17,10 @@
 #include <unistd.h>
 
 #define SYNC_ONE_BY_ONE 16 /* files; more are cheaper to sync as a file system */
+#define SMALL (1 << 20)    /* bytes that are held in memory */
 
 struct pending {
-    char *path; /* in tmp */
+    char *path; /* in tmp; NULL: the object is there already */
     char hash[SHA256_TEXT];
     int64_t size;
 };
@@ -29,12 +31,15 @@ struct put {
     size_t n, cap;
     struct manifest tree;
     struct error *error;
+    bool copy_all; /* nothing is taken to be there already */
+    bool gone;     /* what was taken to be there is not */
 };
 
 static void put_release(struct put *p)
 {
     for (size_t i = 0; i < p->n; i++) {
-        (void)unlink(p->files[i].path);
+        if (p->files[i].path)
+            (void)unlink(p->files[i].path);
         free(p->files[i].path);
     }
     free(p->files);
@@ -56,28 +61,15 @@ static int create(const char *path)
     return open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 }
 
-/* Copies what `fd` reads. */
-static enum err take_fd(struct put *p, int fd, const char *shown, struct pending **out)
+static bool stored(struct artifacts *a, const struct pending *f)
 {
-    struct pending *f = add_pending(p);
-    char head[64];
-    int to = create(f->path);
-    if (to < 0)
-        return storage_error(p->error, "cannot make", f->path);
-    enum err err = copy_file(fd, to, f->hash, &f->size, shown, p->error);
-    ssize_t n = err == OK ? pread(to, head, sizeof head, 0) : 0;
-    if (n > 0 && manifest_is(head, (size_t)n))
-        err = err_set(p->error, ERR_INVALID, NULL, "%.200s is a manifest of a datastore; give the folder it stands for", shown);
-    if (err == OK && fchmod(to, 0444))
-        err = storage_error(p->error, "cannot write", f->path);
-    (void)close(to);
-    *out = f;
-    return err;
+    char *path CLEANUP_FREE = artifact_path(a, f->hash);
+    struct stat st;
+    return !stat(path, &st) && st.st_size == f->size;
 }
 
-static enum err take_bytes(struct put *p, const char *data, size_t len, struct pending **out)
+static enum err write_bytes(struct put *p, const struct pending *f, const char *data, size_t len)
 {
-    struct pending *f = add_pending(p);
     int to = create(f->path);
     enum err err = to < 0 ? storage_error(p->error, "cannot make", f->path) : OK;
     for (size_t done = 0; err == OK && done < len;) {
@@ -90,9 +82,68 @@ static enum err take_bytes(struct put *p, const char *data, size_t len, struct p
         err = storage_error(p->error, "cannot write", f->path);
     if (to >= 0)
         (void)close(to);
+    return err;
+}
+
+static enum err take_bytes(struct put *p, const char *data, size_t len, struct pending **out)
+{
+    struct pending *f = *out = add_pending(p);
     sha256_text(data, len, f->hash);
     f->size = (int64_t)len;
-    *out = f;
+    if (p->copy_all || !stored(p->a, f))
+        return write_bytes(p, f, data, len);
+    free(f->path);
+    f->path = NULL;
+    return OK;
+}
+
+static enum err no_manifest(struct put *p, const char *data, size_t len, const char *shown)
+{
+    if (!manifest_is(data, len))
+        return OK;
+    return err_set(p->error, ERR_INVALID, NULL, "%.200s is a manifest of a datastore; give the folder it stands for", shown);
+}
+
+/* Reads the whole into `b`; false: it is not small. */
+static bool read_small(int fd, struct buf *b)
+{
+    char *part CLEANUP_FREE = x_malloc(COPY_PART);
+    ssize_t n;
+    while ((n = read(fd, part, COPY_PART)) > 0 && b->len <= SMALL)
+        buf_add(b, part, (size_t)n);
+    return n == 0;
+}
+
+static enum err copy_fd(struct put *p, int fd, const char *shown, struct pending **out)
+{
+    struct pending *f = *out = add_pending(p);
+    char head[64];
+    int to = lseek(fd, 0, SEEK_SET) ? -1 : create(f->path);
+    if (to < 0)
+        return storage_error(p->error, "cannot make", f->path);
+    enum err err = copy_file(fd, to, f->hash, &f->size, shown, p->error);
+    ssize_t n = err == OK ? pread(to, head, sizeof head, 0) : 0;
+    if (n > 0)
+        err = no_manifest(p, head, (size_t)n, shown);
+    if (err == OK && fchmod(to, 0444))
+        err = storage_error(p->error, "cannot write", f->path);
+    (void)close(to);
+    return err;
+}
+
+static enum err take_fd(struct put *p, int fd, int64_t size, const char *shown, struct pending **out)
+{
+    struct buf b = BUF_INIT;
+    enum err err;
+    buf_adds(&b, "");
+    if (size <= SMALL && read_small(fd, &b)) {
+        err = no_manifest(p, b.data, b.len, shown);
+        if (err == OK)
+            err = take_bytes(p, b.data, b.len, out);
+    } else {
+        err = copy_fd(p, fd, shown, out);
+    }
+    buf_release(&b);
     return err;
 }
 
@@ -107,18 +158,11 @@ static enum err sync_path(const char *path, int flags, struct error *error)
     return err;
 }
 
-static bool stored(struct artifacts *a, const struct pending *f)
-{
-    char *path CLEANUP_FREE = object_path(a, f->hash);
-    struct stat st;
-    return !stat(path, &st) && st.st_size == f->size;
-}
-
 static enum err sync_files(struct put *p, size_t from, size_t to)
 {
     size_t n_new = 0;
     for (size_t i = from; i < to; i++)
-        n_new += !stored(p->a, &p->files[i]);
+        n_new += p->files[i].path && !stored(p->a, &p->files[i]);
     if (n_new > SYNC_ONE_BY_ONE) {
         int fd = open(p->a->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         enum err err = fd < 0 || syncfs(fd) ? storage_error(p->error, "cannot sync", p->a->dir) : OK;
@@ -127,7 +171,7 @@ static enum err sync_files(struct put *p, size_t from, size_t to)
         return err;
     }
     for (size_t i = from; n_new && i < to; i++)
-        if (!stored(p->a, &p->files[i]) && sync_path(p->files[i].path, O_RDONLY, p->error) != OK)
+        if (p->files[i].path && !stored(p->a, &p->files[i]) && sync_path(p->files[i].path, O_RDONLY, p->error) != OK)
             return ERR_STORAGE;
     return OK;
 }
@@ -135,10 +179,13 @@ static enum err sync_files(struct put *p, size_t from, size_t to)
 /* What is there is touched, so that a sweep leaves it; one that was cut short is replaced. */
 static enum err name_one(struct put *p, const struct pending *f, bool folders[256])
 {
-    char *path CLEANUP_FREE = object_path(p->a, f->hash);
+    char *path CLEANUP_FREE = artifact_path(p->a, f->hash);
     char two[3] = {f->hash[0], f->hash[1], '\0'};
     struct stat st = {0};
-    bool made = link(f->path, path) == 0, there = !made && errno == EEXIST && !stat(path, &st);
+    bool made = f->path && link(f->path, path) == 0, there = !made && (!f->path || errno == EEXIST) && !stat(path, &st);
+    p->gone |= !f->path && !there;
+    if (p->gone)
+        return ERR_STORAGE;
     if (there && st.st_size == f->size) {
         (void)utimensat(AT_FDCWD, path, (const struct timespec[]){{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}}, 0);
         return OK;
@@ -237,7 +284,7 @@ static enum err take_file(struct put *p, int at, const char *name, const char *p
     if (err == OK && !S_ISREG(st.st_mode))
         err = err_set(p->error, ERR_INVALID, NULL, "%.200s is neither a file nor a folder", path);
     if (err == OK)
-        err = take_fd(p, fd, path, &f);
+        err = take_fd(p, fd, st.st_size, path, &f);
     (void)close(fd);
     if (err != OK || !in_tree || !f)
         return err;
@@ -285,39 +332,53 @@ static enum err take_entry(struct put *p, int at, const char *name, const char *
 
 /* ---- calls ---- */
 
-enum err artifacts_put(struct artifacts *a, const char *path, char id[ARTIFACT_ID_MAX], int64_t *size, struct error *error)
+static enum err put_path(struct put *p, const char *path, char id[ARTIFACT_ID_MAX], int64_t *size)
 {
-    struct put p = {.a = a, .error = error};
     struct stat st;
     enum err err;
     bool tree = false;
     if (lstat(path, &st)) {
-        err = errno == ENOENT ? err_set(error, ERR_NOT_FOUND, NULL, "%.300s does not exist", path) : storage_error(error, "cannot read", path);
+        err = errno == ENOENT ? err_set(p->error, ERR_NOT_FOUND, NULL, "%.300s does not exist", path) : storage_error(p->error, "cannot read", path);
     } else if (S_ISLNK(st.st_mode)) {
-        err = err_set(error, ERR_INVALID, "ARTIFACT_LINK", "%.300s is a link; copy what it names", path);
+        err = err_set(p->error, ERR_INVALID, "ARTIFACT_LINK", "%.300s is a link; copy what it names", path);
     } else if (S_ISDIR(st.st_mode)) {
         tree = true;
-        err = take_folder(&p, AT_FDCWD, path, "", 0);
+        err = take_folder(p, AT_FDCWD, path, "", 0);
     } else {
-        err = take_file(&p, AT_FDCWD, path, path, false);
+        err = take_file(p, AT_FDCWD, path, path, false);
     }
     if (err == OK)
-        err = commit(&p, tree, id);
+        err = commit(p, tree, id);
     if (err == OK && size)
-        *size = tree ? tree_size(&p.tree) : p.files[0].size;
-    put_release(&p);
+        *size = tree ? tree_size(&p->tree) : p->files[0].size;
+    put_release(p);
+    return err;
+}
+
+enum err artifacts_put(struct artifacts *a, const char *path, char id[ARTIFACT_ID_MAX], int64_t *size, struct error *error)
+{
+    struct put p = {.a = a, .error = error}, again = {.a = a, .error = error, .copy_all = true};
+    enum err err = put_path(&p, path, id, size);
+    return p.gone ? put_path(&again, path, id, size) : err;
+}
+
+static enum err put_bytes(struct put *p, const char *data, size_t len, char id[ARTIFACT_ID_MAX])
+{
+    struct pending *f = NULL;
+    enum err err = no_manifest(p, data, len, "this text");
+    if (err == OK)
+        err = take_bytes(p, data, len, &f);
+    if (err == OK)
+        err = commit(p, false, id);
+    put_release(p);
     return err;
 }
 
 enum err artifacts_put_bytes(struct artifacts *a, const char *data, size_t len, char id[ARTIFACT_ID_MAX], struct error *error)
 {
-    struct put p = {.a = a, .error = error};
-    struct pending *f = NULL;
-    enum err err = manifest_is(data, len) ? err_set(error, ERR_INVALID, NULL, "these bytes are a manifest of a datastore") : take_bytes(&p, data, len, &f);
-    if (err == OK)
-        err = commit(&p, false, id);
-    put_release(&p);
-    return err;
+    struct put p = {.a = a, .error = error}, again = {.a = a, .error = error, .copy_all = true};
+    enum err err = put_bytes(&p, data, len, id);
+    return p.gone ? put_bytes(&again, data, len, id) : err;
 }
 
 /* "lib/" is "lib"; "." and "" are the root; malloced, NULL when it leads out. */
@@ -392,25 +453,31 @@ static void drop_twins(struct manifest *m)
     m->n = n;
 }
 
-enum err artifacts_put_some(struct artifacts *a, const char *root, const char *const *names, size_t n, char id[ARTIFACT_ID_MAX], int64_t *size,
-                            struct error *error)
+static enum err put_some(struct put *p, const char *root, const char *const *names, size_t n, char id[ARTIFACT_ID_MAX], int64_t *size)
 {
-    struct put p = {.a = a, .error = error};
     struct buf missing = {.limit = 300};
     int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum err err = fd < 0 ? storage_error(error, "cannot read", root) : OK;
+    enum err err = fd < 0 ? storage_error(p->error, "cannot read", root) : OK;
     for (size_t i = 0; err == OK && i < n; i++)
-        err = take_named(&p, fd, names[i], &missing);
+        err = take_named(p, fd, names[i], &missing);
     if (err == OK && missing.len)
-        err = err_set(error, ERR_INVALID, "CODE_MISSING", "in %.120s there is no %s", root, missing.data);
-    drop_twins(&p.tree);
+        err = err_set(p->error, ERR_INVALID, "CODE_MISSING", "in %.120s there is no %s", root, missing.data);
+    drop_twins(&p->tree);
     if (err == OK)
-        err = commit(&p, true, id);
+        err = commit(p, true, id);
     if (err == OK && size)
-        *size = tree_size(&p.tree);
+        *size = tree_size(&p->tree);
     if (fd >= 0)
         (void)close(fd);
     buf_release(&missing);
-    put_release(&p);
+    put_release(p);
     return err;
+}
+
+enum err artifacts_put_some(struct artifacts *a, const char *root, const char *const *names, size_t n, char id[ARTIFACT_ID_MAX], int64_t *size,
+                            struct error *error)
+{
+    struct put p = {.a = a, .error = error}, again = {.a = a, .error = error, .copy_all = true};
+    enum err err = put_some(&p, root, names, n, id, size);
+    return p.gone ? put_some(&again, root, names, n, id, size) : err;
 }

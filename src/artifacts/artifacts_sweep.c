@@ -68,7 +68,7 @@ static bool is_young(const struct sweep *s, const char *path)
 
 static bool starts_as_tree(struct artifacts *a, const char *hash)
 {
-    char *path CLEANUP_FREE = object_path(a, hash);
+    char *path CLEANUP_FREE = artifact_path(a, hash);
     char head[64];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
@@ -82,7 +82,7 @@ static void mark(void *arg, const char *hash)
 {
     struct sweep *s = arg;
     char id[ARTIFACT_ID_MAX];
-    char *path CLEANUP_FREE = object_path(s->a, hash);
+    char *path CLEANUP_FREE = artifact_path(s->a, hash);
     struct manifest m;
     bool is_tree = starts_as_tree(s->a, hash), ignored;
     id_of(hash, id);
@@ -103,7 +103,7 @@ static void mark(void *arg, const char *hash)
 static void remove_some(struct sweep *s, const struct hashes *h, int64_t *freed, int64_t *n)
 {
     for (size_t i = 0; i < h->n; i++) {
-        char *path CLEANUP_FREE = object_path(s->a, h->items[i]);
+        char *path CLEANUP_FREE = artifact_path(s->a, h->items[i]);
         struct stat st;
         if (s->keep.n && bsearch(h->items[i], s->keep.items, s->keep.n, sizeof *s->keep.items, by_text))
             continue;
@@ -156,7 +156,7 @@ struct count {
 static void count_one(void *arg, const char *hash)
 {
     struct count *c = arg;
-    char *path CLEANUP_FREE = object_path(c->a, hash);
+    char *path CLEANUP_FREE = artifact_path(c->a, hash);
     struct stat st;
     if (!stat(path, &st))
         c->bytes += st.st_size;
