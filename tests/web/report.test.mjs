@@ -70,7 +70,7 @@ test('what is hostile stays text in a report', async () => {
 test('a report of nothing, and to the standard output', async () => {
     await w.s.create(askSpec({ name: 'nothing' }));
     const { page } = await openFile(write('nothing'));
-    await sees(page, 'No trial has finished yet');
+    await sees(page, 'No trial has given a result yet');
     await page.context().close();
     const out = w.s.cli('report', 'nothing', '-o', '-');
     assert.match(out.stdout, /^<!doctype html>[^]*<\/html>\n$/);

@@ -4,6 +4,10 @@
 # HONE_BIN: the binary (default build/hone). Words are files of this folder, such as views.test.mjs; none: all. --screenshots DIR [NAME...] and
 # --bench make pictures and measurements instead.
 # Ends with "N passed, N failed".
+for path in HONE_BIN BUILD; do # they are meant from where this was called
+    eval "value=\${$path:-}"
+    [ -z "$value" ] || export "$path=$(realpath "$value")"
+done
 cd "$(dirname "$0")" || exit 1
 skip() {
     echo "skip tests/web: $1"

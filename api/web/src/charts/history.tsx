@@ -46,6 +46,8 @@ function marks(shape: number, size: number): uPlot.Series.PathBuilder {
     };
 }
 
+type Kind = (typeof SERIES)[number];
+
 export function History({ store, spec, height = 280 }: { store: ExperimentStore; spec: Spec; height?: number }) {
     const version = store.version.value, { trials } = store;
     const objective = spec.objectives.find((o) => o.metric === route.value.query.objective) ?? spec.objectives[0];
@@ -57,11 +59,12 @@ export function History({ store, spec, height = 280 }: { store: ExperimentStore;
         const start = byTime && order.length ? Math.min(...[ends[order[0]]]) : 0;
         const x = order.map((i) => (byTime ? (ends[i] - start) / 1000 : trials.number[i]));
         const ok = (v: number) => Number.isFinite(v) && (!log || v > 0);
-        const lines = SERIES.map(({ states }) => order.map((i) => ((states as readonly string[]).includes(trials.state[i]) && ok(values[i]) ? values[i] : null)));
+        const kinds: readonly Kind[] = SERIES.filter((k, i) => i === 0 || trials.state.some((s) => (k.states as readonly string[]).includes(s)));
+        const lines = kinds.map(({ states }) => order.map((i) => ((states as readonly string[]).includes(trials.state[i]) && ok(values[i]) ? values[i] : null)));
         const stairs = order.map((i) => (ok(best[i]) ? best[i] : null));
         const finite = order.filter((i) => (trials.state[i] === 'SUCCEEDED' || trials.state[i] === 'PRUNED') && ok(values[i])).map((i) => values[i]);
         const failed = trials.state.filter((s) => s === 'FAILED' || s === 'LOST').length;
-        return { order, failed, data: [x, ...lines, stairs] as uPlot.AlignedData, range: usefulRange(finite, objective), best: stairs.findLast((v) => v !== null) ?? null };
+        return { kinds, order, failed, data: [x, ...lines, stairs] as uPlot.AlignedData, range: usefulRange(finite, objective), best: stairs.findLast((v) => v !== null) ?? null };
     }, [version, objective.metric, byTime, log]);
     const done = (built.data[1] as (number | null)[]).filter((v) => v !== null).length;
     const summary = `${objective.metric} of ${plural(done, 'finished trial')}${built.best === null ? '' : `, best ${number(built.best)}`}`;
@@ -73,8 +76,8 @@ export function History({ store, spec, height = 280 }: { store: ExperimentStore;
         axes: [axis(i, byTime ? 'seconds from the first result' : 'trial', { values: (_, ticks) => ticks.map((t) => (Number.isInteger(t) || byTime ? number(t) : '')) }), valueAxis(i, objective.metric)],
         series: [
             { label: byTime ? 'time' : 'trial', value: (_, v) => (v === null ? '–' : number(v)) },
-            ...SERIES.map((s, k): uPlot.Series => ({
-                label: s.label, stroke: s.colour(i), fill: `${s.colour(i)}${k ? 'cc' : '99'}`, paths: marks(k, done > 2000 ? 1.6 : done > 300 ? 2.4 : 3.2), points: { show: false },
+            ...built.kinds.map((s): uPlot.Series => ({
+                label: s.label, stroke: s.colour(i), fill: `${s.colour(i)}${s === SERIES[0] ? '99' : 'cc'}`, paths: marks(SERIES.indexOf(s), done > 2000 ? 1.6 : done > 300 ? 2.4 : 3.2), points: { show: false },
                 value: (_, v) => (v === null ? '–' : number(v)),
             })),
             { label: 'best so far', stroke: i.best, width: 2, paths: uPlot.paths.stepped!({ align: 1 }), points: { show: false }, value: (_, v) => (v === null ? '–' : number(v)) },
@@ -85,15 +88,15 @@ export function History({ store, spec, height = 280 }: { store: ExperimentStore;
     const note = [built.range?.cut && !log ? 'the worst lie on the border' : '', built.failed ? `${plural(built.failed, 'trial')} failed` : ''].filter(Boolean).join('; ');
     return (
         <Frame title="History" summary={summary} note={note} class="wide"
-            data={() => ({ header: [byTime ? 'seconds' : 'trial', ...SERIES.map((s) => s.label), 'best so far'], rows: built.order.map((_, k) => built.data.map((d) => d[k] as number | null)) })}
+            data={() => ({ header: [byTime ? 'seconds' : 'trial', ...built.kinds.map((s) => s.label), 'best so far'], rows: built.order.map((_, k) => built.data.map((d) => d[k] as number | null)) })}
             controls={<>
                 {spec.objectives.length > 1 && <Select label="objective" value={objective.metric} options={spec.objectives.map((o) => ({ value: o.metric, text: o.metric }))} onChange={(v) => setQuery({ objective: v })} />}
                 <Select label="by" value={byTime ? 'time' : 'trial'} options={[{ value: 'trial', text: 'trial' }, { value: 'time', text: 'time' }]} onChange={(v) => setQuery({ x: v === 'time' ? v : undefined })} />
                 <Select label="scale" value={log ? 'log' : 'linear'} options={[{ value: 'linear', text: 'linear' }, { value: 'log', text: 'log' }]} onChange={(v) => setQuery({ y: v === 'log' ? v : undefined })} />
             </>}>
-            {(onDrawn) => done === 0 && !built.data[2].some((v) => v !== null)
-                ? <div class="chart-empty" style={{ minHeight: `${height}px` }}>No trial has finished yet.</div>
-                : <Plot height={height} summary={summary} data={built.data} options={options} shape={`${objective.metric} ${byTime} ${log} ${done > 300} ${done > 2000} ${JSON.stringify(built.range)}`}
+            {(onDrawn) => done === 0 && !built.data.slice(1).some((d) => d.some((v) => v !== null))
+                ? <div class="chart-empty" style={{ minHeight: `${height}px` }}>No trial has given a result yet.</div>
+                : <Plot height={height} summary={summary} data={built.data} options={options} shape={`${built.kinds.length} ${objective.metric} ${byTime} ${log} ${done > 300} ${done > 2000} ${JSON.stringify(built.range)}`}
                     onDrawn={onDrawn} onPick={(x) => {
                         const at = (built.data[0] as number[]).indexOf(x);
                         if (at >= 0) go([store.project, store.name, 'trial', trials.number[built.order[at]]]);

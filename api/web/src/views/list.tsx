@@ -6,7 +6,7 @@ import { ago, duration, moment, number, plural } from '../base/format';
 import { go, href, route, setQuery } from '../base/route';
 import { ListStore } from '../data/list';
 import { reason } from '../data/states';
-import type { Experiment } from '../data/types';
+import { type Experiment, FINAL_TRIAL, type TrialState } from '../data/types';
 import { leaving, remove, verb } from '../ui/actions';
 import { Empty, Failure, Loading, Progress, State } from '../ui/parts';
 import { useNow } from '../ui/now';
@@ -42,11 +42,12 @@ function Spark({ e }: { e: Experiment }) {
         return () => (watch.disconnect(), clearInterval(timer));
     }, [e.uid, e.revision]);
     const values = sparks.get(e.uid)?.values ?? [], finite = values.filter((v): v is number => v !== null);
-    const low = Math.min(...finite), high = Math.max(...finite), x = (i: number) => 2 + (i * 96) / Math.max(1, values.length - 1), y = (v: number) => 22 - ((v - low) / (high - low || 1)) * 20;
+    const order = [...finite].sort((a, b) => a - b), low = order[Math.floor(order.length * 0.05)], high = order[Math.ceil(order.length * 0.95) - 1]; // outliers lie on the border
+    const x = (i: number) => 2 + (i * 96) / Math.max(1, values.length - 1), y = (v: number) => 22 - ((Math.max(low, Math.min(high, v)) - low) / (high - low || 1)) * 20;
     let dots = '';
     values.forEach((v, i) => v !== null && (dots += `M${x(i).toFixed(1)} ${y(v).toFixed(1)}h0`));
     return (
-        <svg class="spark" ref={box} viewBox="0 0 100 24" width="100" height="24" role="img" aria-label={finite.length ? `newest ${finite.length} results from ${number(low)} to ${number(high)}` : 'no result yet'}>
+        <svg class="spark" ref={box} viewBox="0 0 100 24" width="100" height="24" role="img" aria-label={finite.length ? `newest ${finite.length} results from ${number(order[0])} to ${number(order[order.length - 1])}` : 'no result yet'}>
             <path d={dots} />
         </svg>
     );
@@ -77,7 +78,7 @@ export function List() {
     const state = /^state=(\w+)$/.exec(filter)?.[1];
     const picked = experiments.filter((e) => chosen.has(e.uid));
     const pick = (e: Experiment, on: boolean) => setChosen((old) => new Set(on ? [...old, e.uid] : [...old].filter((u) => u !== e.uid)));
-    const finished = (e: Experiment) => (e.counts.SUCCEEDED ?? 0) + (e.counts.PRUNED ?? 0) + (e.counts.INFEASIBLE ?? 0);
+    const finished = (e: Experiment) => FINAL_TRIAL.reduce((n, s) => n + (e.counts[s as TrialState] ?? 0), 0);
     return (
         <>
             <div class="page-head">
@@ -123,14 +124,14 @@ export function List() {
                                 <tr key={e.uid} onDblClick={() => go([e.project, e.name])} class={chosen.has(e.uid) ? 'chosen' : ''}>
                                     <td class="pick"><input type="checkbox" aria-label={`select ${e.name}`} checked={chosen.has(e.uid)} onChange={(ev) => pick(e, ev.currentTarget.checked)} /></td>
                                     <td class="name"><a href={href([e.project, e.name])}>{e.name}</a>{e.project !== 'default' && <span class="faint"> {e.project}</span>}</td>
-                                    <td><State state={e.state} />{e.reason && <span class="faint"> {reason(e.reason)}</span>}</td>
+                                    <td><State state={e.state} />{e.reason && <div class="faint small">{reason(e.reason)}</div>}</td>
                                     <td class="progress-col">
                                         {e.progress !== null && <Progress value={e.progress} label={`progress of ${e.name}`} busy={e.state === 'RUNNING'} />}
                                         <span class="faint">{plural(finished(e), 'trial')}{e.counts.RUNNING ? `, ${e.counts.RUNNING} running` : ''}{e.counts.FAILED ? `, ${e.counts.FAILED} failed` : ''}{e.eta_seconds !== null && e.state === 'RUNNING' ? `, ${duration(e.eta_seconds)} left` : ''}</span>
                                     </td>
                                     <td class="num">{e.best ? <><b>{number(e.best.value)}</b> <a class="faint" href={href([e.project, e.name, 'trial', e.best.number])}>#{e.best.number}</a></> : '–'}</td>
                                     <td><Spark e={e} /></td>
-                                    <td>{Object.entries(e.labels).map(([k, v]) => <span key={k} class="label">{k}={v}</span>)}</td>
+                                    <td class="labels">{Object.entries(e.labels).map(([k, v]) => <span key={k} class="label">{k}={v}</span>)}</td>
                                     <td title={moment(e.create_time)}>{ago(e.create_time, now)}</td>
                                 </tr>
                             ))}

@@ -139,7 +139,7 @@ function Metrics({ store, spec, measurements, n }: { store: ViewProps['store']; 
     return (
         <>
             {byMetric.map(([metric, c]) => (
-                <Frame key={metric} title={metric} note={plural(c.steps.length, 'report')} summary={`${metric} by step`} data={() => ({ header: ['trial', 'step', metric], rows: curveRows([c]) })}>
+                <Frame key={metric} title={metric} class={byMetric.length === 1 ? 'wide' : ''} note={plural(c.steps.length, 'report')} summary={`${metric} by step`} data={() => ({ header: ['trial', 'step', metric], rows: curveRows([c]) })}>
                     {(onDrawn) => <CurvesChart store={store} curves={[c]} metric={metric} rungs={metric === spec.objectives[0].metric ? rungs(spec, c.steps[c.steps.length - 1]) : []} each height={230} onDrawn={onDrawn} />}
                 </Frame>
             ))}

@@ -23,6 +23,8 @@ const keep = (value: string) => {
     }
 };
 
+const orNone = (v: Value) => (Number.isNaN(v) ? null : v); // a trial without a value
+
 interface Known {
     id: string;
     title: string;
@@ -40,7 +42,7 @@ function known(store: ExperimentStore, spec: Spec): Known[] {
         ...spec.objectives.map((o, k): Known => ({
             id: k ? `metrics.${o.metric}` : 'objective', title: o.metric, group: 'objectives', numeric: true,
             value: (r) => (k ? t.column(`metrics.${o.metric}`)[r] : t.objective[r]),
-            cell: (r) => <b>{number((k ? t.column(`metrics.${o.metric}`)[r] : t.objective[r]) as number | undefined)}</b>,
+            cell: (r) => <b>{number(orNone((k ? t.column(`metrics.${o.metric}`)[r] : t.objective[r]) as number | undefined))}</b>,
         })),
         ...Object.keys(spec.parameters).map((name) => plain(`params.${name}`, name, 'parameters', spec.parameters[name].type === 'float' || spec.parameters[name].type === 'int')),
         ...t.names('metrics.').filter((name) => !names.has(name)).map((name) => plain(`metrics.${name}`, name, 'metrics', true)),
@@ -87,7 +89,7 @@ export function TrialTable({ store, spec, height, title, link }: { store: Experi
     const pin = (n: number) => setQuery({ pin: (pinned.includes(n) ? pinned.filter((p) => p !== n) : [...pinned, n]).join(',') || undefined });
     const shown: Column[] = [
         { id: 'number', title: 'Trial', width: 6, sortable: true, cell: (r) => <><a href={href([store.project, store.name, 'trial', t.number[r]])}>#{t.number[r]}</a>{t.number[r] === bestRow.value && <span class="best-mark" title="the best"> ★<span class="hidden"> best</span></span>}</> },
-        ...columns.map((k): Column => ({ id: k.id, title: k.title, numeric: k.numeric, sortable: true, width: k.id === 'state' ? 13 : undefined, cell: k.cell ?? ((r) => number(k.value(r))) })),
+        ...columns.map((k): Column => ({ id: k.id, title: k.title, numeric: k.numeric, sortable: true, width: k.id === 'state' ? 13 : undefined, cell: k.cell ?? ((r) => number(orNone(k.value(r)))) })),
         { id: 'pin', title: 'Pin', width: 3.4, cell: (r) => <button type="button" class="bare pin" tabIndex={-1} aria-pressed={pinned.includes(t.number[r])} aria-label={`${pinned.includes(t.number[r]) ? 'unpin' : 'pin'} trial ${t.number[r]}`} title="keep on top" onClick={() => pin(t.number[r])}>{pinned.includes(t.number[r]) ? '▲' : '△'}</button> },
     ];
     const chosen = [...selected.value];
