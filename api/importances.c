@@ -124,12 +124,14 @@ enum err handle_importances(struct request *r, struct error *error)
 
 /* --- dependence */
 
+#define ALL (-2) /* ?param=*: of every parameter, by one model */
+
 static enum err find_param(const struct request *r, const struct spec *spec, int *dim, struct error *error)
 {
     const char *name = request_query(r, "param");
-    *dim = name ? space_find(spec->space, name) : -1;
-    if (*dim < 0)
-        return err_set(error, ERR_INVALID, "QUERY", "param must name a parameter of the experiment, such as %s", spec->space->params[0].name);
+    *dim = !name ? -1 : !strcmp(name, "*") ? ALL : space_find(spec->space, name);
+    if (*dim == -1)
+        return err_set(error, ERR_INVALID, "QUERY", "param must name a parameter of the experiment, such as %s, or be * for all", spec->space->params[0].name);
     return OK;
 }
 
@@ -147,6 +149,8 @@ static void write_value(struct buf *b, const struct space *s, int dim, double u)
 
 static void write_curve(struct buf *b, const struct look *l, int dim)
 {
+    buf_adds(b, "\"param\":");
+    text_string(b, l->spec->space->params[dim].name);
     const struct objective *o = &l->spec->objectives[l->objective];
     struct dependence *curve = NULL;
     size_t n = l->surrogate ? dependence_along(l->surrogate, l->problem, dim, &curve) : 0;
@@ -179,9 +183,16 @@ enum err handle_dependence(struct request *r, struct error *error)
         struct buf b = BUF_INIT;
         look_learn(&l);
         look_begin(&b, &l);
-        buf_adds(&b, ",\"param\":");
-        text_string(&b, l.spec->space->params[dim].name);
-        write_curve(&b, &l, dim);
+        buf_adds(&b, dim == ALL ? ",\"parameters\":[" : ",");
+        for (int i = 0; dim == ALL && i < (int)l.spec->space->n; i++) {
+            buf_adds(&b, i ? ",{" : "{");
+            write_curve(&b, &l, i);
+            buf_adds(&b, "}");
+        }
+        if (dim == ALL)
+            buf_adds(&b, "]");
+        else
+            write_curve(&b, &l, dim);
         look_end(r, &b, &l);
     }
     look_close(&l);

@@ -54,21 +54,6 @@ static enum err keep_if_there(struct report *r, const char *key, const char *res
     return rc == ERR_UNAVAILABLE || rc == ERR_FORBIDDEN ? rc : OK;
 }
 
-static enum err keep_dependences(struct report *r, json_t *spec, struct error *error)
-{
-    const char *name;
-    json_t *parameter;
-    enum err rc = OK;
-    json_object_foreach(json_object_get(spec, "parameters"), name, parameter) {
-        CLEANUP_FREE char *key = x_asprintf("dependence/%s", name);
-        CLEANUP_FREE char *encoded = rest_encode(name);
-        CLEANUP_FREE char *query = x_asprintf("param=%s", encoded);
-        if (!rc)
-            rc = keep_if_there(r, key, "dependence", query, error);
-    }
-    return rc;
-}
-
 static void add_numbers(struct buf *list, json_t *trials)
 {
     size_t i;
@@ -139,7 +124,7 @@ static enum err gather(struct report *r, struct error *error)
     if (!rc)
         rc = keep_if_there(r, "importances", "importances", NULL, error);
     if (!rc)
-        rc = keep_dependences(r, spec, error);
+        rc = keep_if_there(r, "dependence/*", "dependence", "param=*", error);
     if (!rc)
         rc = keep_curves(r, spec, error);
     if (!rc)

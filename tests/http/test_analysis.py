@@ -42,6 +42,14 @@ class Analysis(Case):
         self.assertEqual([p["value"] for p in self.ok(self.e.get("/dependence?param=act"))["points"]], ["relu", "tanh", "gelu"])
         self.assertEqual([p["value"] for p in self.ok(self.e.get("/dependence?param=depth"))["points"]], list(range(1, 9)))
 
+    def test_dependence_of_all_parameters_is_that_of_each(self):
+        got = self.ok(self.e.get("/dependence?param=*"))
+        self.assertEqual([p["param"] for p in got["parameters"]], list(PARAMETERS))
+        for p in got["parameters"]:
+            self.assertEqual(p["points"], self.ok(self.e.get("/dependence?param=" + p["param"]))["points"])
+        for wrong in ("", "?param=", "?param=nothing"):
+            self.problem(self.e.get("/dependence" + wrong), 422, "QUERY")
+
     def test_answer_is_kept_until_something_changes(self):
         e = self.s.create(ask_spec())
         for path in ("/importances?top=0.1", "/dependence?param=lr"):

@@ -111,6 +111,27 @@ test('everything is reached by keyboard alone', async () => {
     await until(() => page.evaluate(() => document.querySelector('dialog[open]') === null), 'the help to close');
 });
 
+test('Ctrl-K goes anywhere', async () => {
+    const { page, s } = w, e = await s.create(runSpec('echo loss=$1', { name: 'far-away', trials: { max: 2, parallel: 1 } }));
+    await e.wait();
+    await w.show('');
+    await sees(page, 'far-away', 'table');
+    await page.keyboard.press('Control+k');
+    await sees(page, 'far-away', '.palette-list');
+    await accessible(page, 'the palette');
+    await page.keyboard.type('far');
+    await page.keyboard.press('Enter');
+    await sees(page, 'far-away', 'h1');
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('timel');
+    await page.keyboard.press('Enter');
+    await until(() => page.url().endsWith('/far-away/timeline'), 'the timeline');
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('2');
+    await page.keyboard.press('Enter');
+    await until(() => page.url().endsWith('/far-away/trial/2'), 'trial 2');
+});
+
 test('columns are chosen and kept, and a trial can be kept on top', async () => {
     const { page, s } = w, e = await s.create(runSpec('echo loss=$1', { trials: { max: 5, parallel: 1 } }));
     await e.wait();

@@ -9,6 +9,7 @@ import { duration } from './base/format';
 import { go, href, route } from './base/route';
 import { type Choice, choice, choose, dark } from './base/theme';
 import { link } from './data/live';
+import { Palette } from './ui/palette';
 import { Dialog, Notices } from './ui/parts';
 import { useNow } from './ui/now';
 import { Create } from './views/create';
@@ -28,15 +29,20 @@ function Theme() {
 }
 
 const KEYS: [string, string][] = [
-    ['/', 'to the filter'], ['g e', 'experiments'], ['g o', 'overview'], ['g t', 'trials'], ['j k', 'next and last row of a table'], ['x', 'select the row'], ['c', 'compare what is selected'], ['Enter', 'open the row'], ['?', 'this help'],
+    ['Ctrl-K', 'go anywhere'], ['/', 'to the filter'], ['g e', 'experiments'], ['g o', 'overview'], ['g t', 'trials'], ['j k', 'next and last row of a table'], ['x', 'select the row'], ['c', 'compare what is selected'], ['Enter', 'open the row'], ['?', 'this help'],
 ];
 
 /** Keys that work anywhere but in fields. */
-function useKeys(help: () => void) {
+function useKeys(help: () => void, palette: () => void) {
     useEffect(() => {
         let first = '';
         const onKey = (e: KeyboardEvent) => {
             const target = e.target as HTMLElement;
+            if ((e.ctrlKey || e.metaKey) && e.key === 'k' && !document.querySelector('dialog[open]')) {
+                e.preventDefault();
+                palette();
+                return;
+            }
             if (e.ctrlKey || e.metaKey || e.altKey || target.closest('input, textarea, select, dialog')) return;
             const [project, name] = route.peek().path, inside = project && name;
             const chord = first + e.key;
@@ -64,8 +70,8 @@ function Body() {
 }
 
 function App() {
-    const [help, setHelp] = useState(false);
-    useKeys(() => setHelp(true));
+    const [help, setHelp] = useState(false), [palette, setPalette] = useState(false);
+    useKeys(() => setHelp(true), () => setPalette(true));
     const [a, b, c] = route.value.path, embed = Boolean(route.value.query.embed);
     useEffect(() => {
         document.title = [c, b, a === 'new' ? 'New experiment' : '', 'Hone'].filter(Boolean).join(' – ');
@@ -86,6 +92,7 @@ function App() {
             )}
             <main id="main" tabIndex={-1} class={embed ? 'embed' : ''}><Body /></main>
             <Notices />
+            <Palette open={palette} onClose={() => setPalette(false)} />
             <Dialog title="Keys" open={help} onClose={() => setHelp(false)}>
                 <dl class="keys">{KEYS.map(([k, what]) => <div key={k}><dt>{k.split(' ').map((x) => <kbd key={x}>{x}</kbd>)}</dt><dd>{what}</dd></div>)}</dl>
             </Dialog>

@@ -122,10 +122,9 @@ export interface Importances {
 }
 
 export interface Dependence {
-    param: string;
     n: number;
     skill: number | null;
-    points: { value: number | string | boolean; mean: number; low: number; high: number }[];
+    parameters: { param: string; points: { value: number | string | boolean; mean: number; low: number; high: number }[] }[];
 }
 
 export interface Curve {

@@ -226,16 +226,15 @@ function objectiveAxis(rows: number[], values: number[], o: Objective, log: bool
     return numberAxis(o.metric, log && seen ? seen.low : low, log && seen ? seen.high : high, log);
 }
 
-function Slice({ store, spec, name, rows, values, y, version }: ViewProps & { name: string; rows: number[]; values: number[]; y: Axis; version: number }) {
-    const p = spec.parameters[name], column = store.trials.column(`params.${name}`), o = chosenObjective(spec);
+function Slice({ store, spec, name, rows, values, y, version, line }: ViewProps & { name: string; rows: number[]; values: number[]; y: Axis; version: number; line: Dependence | null }) {
+    const p = spec.parameters[name], column = store.trials.column(`params.${name}`), points = line?.parameters.find((k) => k.param === name)?.points;
     const own = useMemo(() => rows.filter((r) => column[r] !== null && column[r] !== undefined), [rows, version]);
     const x = useMemo(() => parameterAxis(name, p, column), [version, p]);
-    const line = useResource<Dependence>(withQuery(`${store.path}/dependence`, { param: name, metric: o === spec.objectives[0] ? undefined : o.metric }), version, 8000);
-    const over = line.data?.points.length ? { x: line.data.points.map((k) => k.value), mean: line.data.points.map((k) => k.mean), low: line.data.points.map((k) => k.low), high: line.data.points.map((k) => k.high) } : null;
+    const over = useMemo(() => (points?.length ? { x: points.map((k) => k.value), mean: points.map((k) => k.mean), low: points.map((k) => k.low), high: points.map((k) => k.high) } : null), [points]);
     const summary = `${y.title} over ${name}, ${plural(own.length, 'trial')}`;
     return (
         <Frame title={name} summary={summary} data={() => ({ header: ['trial', name, y.title], rows: own.map((r) => [store.trials.number[r], column[r], values[r]]) })}>
-            {(onDrawn) => <Scatter store={store} rows={own} x={x} y={y} xs={column} ys={values} over={over} height={230} summary={summary} onDrawn={onDrawn} deps={[own, x, y, over?.mean.join()]} />}
+            {(onDrawn) => <Scatter store={store} rows={own} x={x} y={y} xs={column} ys={values} over={over} height={230} summary={summary} onDrawn={onDrawn} deps={[own, x, y, over]} />}
         </Frame>
     );
 }
@@ -256,6 +255,7 @@ export function Slices(props: ViewProps) {
     }, [rows, a, b, mean]);
     const [low, high] = useMemo(() => extent(map.built.cells.map((c) => c.value)) ?? [0, 1], [map]);
     const [best, worst] = o.direction === 'maximize' ? [high, low] : [low, high];
+    const line = useResource<Dependence>(withQuery(`${store.path}/dependence`, { param: '*', metric: o === spec.objectives[0] ? undefined : o.metric }), version, 8000);
     if (!rows.length) return <Few what="results" />;
     const options = names.map((n) => ({ value: n, text: n }));
     return (
@@ -267,7 +267,7 @@ export function Slices(props: ViewProps) {
                 <span class="faint">Line and band: the objective along the parameter, averaged over the others by a model. {rows.length > drawn.length && `${plural(drawn.length, 'trial')} of ${rows.length.toLocaleString('en')} are drawn.`}</span>
             </div>
             <div class="grid thirds">
-                {names.map((name) => <Slice key={name} {...props} name={name} rows={drawn} values={values} y={y} version={version} />)}
+                {names.map((name) => <Slice key={name} {...props} name={name} rows={drawn} values={values} y={y} version={version} line={line.data} />)}
                 {names.length > 1 && (
                     <Frame title="Heat map" class="wide" summary={`${o.metric} over ${a} and ${b}`}
                         data={() => ({ header: [a, b, o.metric, 'trials'], rows: map.built.cells.map((c) => [String(map.x.at((c.i + 0.5) / map.built.nx)), String(map.y.at((c.j + 0.5) / map.built.ny)), c.value, c.n]) })}
