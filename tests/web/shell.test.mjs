@@ -122,11 +122,16 @@ test('Ctrl-K goes anywhere', async () => {
     await page.keyboard.type('far');
     await page.keyboard.press('Enter');
     await sees(page, 'far-away', 'h1');
-    await page.keyboard.press('Control+k');
+    const palette = async () => {
+        await page.locator('dialog[open]').waitFor({ state: 'detached' });
+        await page.keyboard.press('Control+k');
+        await page.locator('.palette').waitFor();
+    };
+    await palette();
     await page.keyboard.type('timel');
     await page.keyboard.press('Enter');
     await until(() => page.url().endsWith('/far-away/timeline'), 'the timeline');
-    await page.keyboard.press('Control+k');
+    await palette();
     await page.keyboard.type('2');
     await page.keyboard.press('Enter');
     await until(() => page.url().endsWith('/far-away/trial/2'), 'trial 2');

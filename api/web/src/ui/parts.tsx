@@ -2,7 +2,7 @@
 // Small parts that every view is made of.
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Problem } from '../base/api';
 import { percent } from '../base/format';
 import { look } from '../data/states';
@@ -142,7 +142,7 @@ export async function attempt<T>(work: () => Promise<T>, done?: string): Promise
 
 export function Dialog({ title, open, onClose, children }: { title: string; open: boolean; onClose: () => void; children: ComponentChildren }) {
     const ref = useRef<HTMLDialogElement>(null);
-    useEffect(() => {
+    useLayoutEffect(() => {
         const dialog = ref.current!;
         if (open && !dialog.open) dialog.showModal();
         if (!open && dialog.open) dialog.close();
