@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "model/nouns.h"
+#include "model/nouns_part.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -28,7 +29,7 @@ static const char **text_at(void *noun, size_t offset)
     return (const char **)(void *)((char *)noun + offset);
 }
 
-static void *copy(const void *noun, size_t size, const size_t *texts, size_t n)
+void *noun_copy(const void *noun, size_t size, const size_t *texts, size_t n)
 {
     void *own = x_malloc(size);
     memcpy(own, noun, size);
@@ -39,7 +40,7 @@ static void *copy(const void *noun, size_t size, const size_t *texts, size_t n)
     return own;
 }
 
-static void release(void *noun, const size_t *texts, size_t n)
+void noun_release(void *noun, const size_t *texts, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x_free(*text_at(noun, texts[i]));
@@ -48,18 +49,18 @@ static void release(void *noun, const size_t *texts, size_t n)
 
 struct experiment *experiment_copy(const struct experiment *e)
 {
-    return copy(e, sizeof *e, experiment_texts, ARRAY_LEN(experiment_texts));
+    return noun_copy(e, sizeof *e, experiment_texts, ARRAY_LEN(experiment_texts));
 }
 
 void experiment_free(struct experiment *e)
 {
     if (e)
-        release(e, experiment_texts, ARRAY_LEN(experiment_texts));
+        noun_release(e, experiment_texts, ARRAY_LEN(experiment_texts));
 }
 
 struct trial *trial_copy(const struct trial *t)
 {
-    struct trial *own = copy(t, sizeof *t, trial_texts, ARRAY_LEN(trial_texts));
+    struct trial *own = noun_copy(t, sizeof *t, trial_texts, ARRAY_LEN(trial_texts));
     if (t->x) {
         double *x = x_malloc(t->n_x * sizeof *x);
         memcpy(x, t->x, t->n_x * sizeof *x);
@@ -73,18 +74,18 @@ void trial_free(struct trial *t)
     if (!t)
         return;
     x_free(t->x);
-    release(t, trial_texts, ARRAY_LEN(trial_texts));
+    noun_release(t, trial_texts, ARRAY_LEN(trial_texts));
 }
 
 struct attempt *attempt_copy(const struct attempt *a)
 {
-    return copy(a, sizeof *a, attempt_texts, ARRAY_LEN(attempt_texts));
+    return noun_copy(a, sizeof *a, attempt_texts, ARRAY_LEN(attempt_texts));
 }
 
 void attempt_free(struct attempt *a)
 {
     if (a)
-        release(a, attempt_texts, ARRAY_LEN(attempt_texts));
+        noun_release(a, attempt_texts, ARRAY_LEN(attempt_texts));
 }
 
 /* ---- values ---- */
@@ -125,12 +126,12 @@ json_t *time_json(int64_t wall_ms)
 }
 
 /* What is not known is null. */
-static json_t *known(double value)
+json_t *known_json(double value)
 {
     return isnan(value) ? json_null() : number_json(value);
 }
 
-static json_t *known_int(int64_t value, int64_t unknown)
+json_t *known_int_json(int64_t value, int64_t unknown)
 {
     return value == unknown ? json_null() : json_integer(value);
 }
@@ -148,7 +149,7 @@ static size_t character(const char *p)
 }
 
 /* Messages may hold log lines, and those any bytes: what is no UTF-8 becomes U+FFFD. */
-static json_t *text_json(const char *text)
+json_t *text_json(const char *text)
 {
     text = text ? text : "";
     json_t *value = json_string(text);
@@ -166,7 +167,7 @@ static json_t *text_json(const char *text)
 }
 
 /* A stored JSON object. */
-static json_t *object_json(const char *text)
+json_t *object_json(const char *text)
 {
     json_t *value = text && strcmp(text, "{}") != 0 ? json_loads(text, 0, NULL) : NULL;
     return value ? value : json_object();
@@ -217,7 +218,7 @@ json_t *experiment_json(const struct experiment *e, bool with_spec)
     if (e->best_number) {
         best = json_object();
         set(best, "number", json_integer(e->best_number));
-        set(best, "value", known(e->best_value));
+        set(best, "value", known_json(e->best_value));
     }
     set(out, "best", best);
     set_progress(out, e, spec);
@@ -243,8 +244,8 @@ json_t *trial_json(const struct trial *t)
     set(out, "reason", text_json(t->reason));
     set(out, "message", text_json(t->message));
     set(out, "params", object_json(t->params));
-    set(out, "objective", known(t->objective));
-    set(out, "objective_se", known(t->objective_se));
+    set(out, "objective", known_json(t->objective));
+    set(out, "objective_se", known_json(t->objective_se));
     set(out, "metrics", object_json(t->metrics));
     set(out, "attempt", json_integer(t->attempt));
     set(out, "replicate", json_integer(t->replicate));
@@ -252,7 +253,7 @@ json_t *trial_json(const struct trial *t)
     set(out, "origin", object_json(t->origin));
     set(out, "labels", object_json(t->labels));
     set(out, "note", text_json(t->note));
-    set(out, "progress", known(t->progress));
+    set(out, "progress", known_json(t->progress));
     set(out, "revision", json_integer(t->revision));
     set(out, "create_time", time_json(t->create_ms));
     set(out, "update_time", time_json(t->update_ms));
@@ -271,8 +272,8 @@ json_t *attempt_json(const struct attempt *a)
     set(out, "message", text_json(a->message));
     set(out, "run_key", text_json(a->run_key));
     set(out, "worker", text_json(a->worker));
-    set(out, "exit_code", known_int(a->exit_code, -1));
-    set(out, "signal", known_int(a->signal, -1));
+    set(out, "exit_code", known_int_json(a->exit_code, -1));
+    set(out, "signal", known_int_json(a->signal, -1));
     set(out, "create_time", time_json(a->create_ms));
     set(out, "start_time", time_json(a->start_ms));
     set(out, "end_time", time_json(a->end_ms));
@@ -299,7 +300,9 @@ json_t *event_json(const struct event *e)
     set(out, "kind", text_json(e->kind));
     set(out, "project", text_json(e->project));
     set(out, "experiment", text_json(e->experiment));
-    set(out, "trial", known_int(e->trial, 0));
+    set(out, "trial", known_int_json(e->trial, 0));
+    if (e->run && *e->run)
+        set(out, "run", text_json(e->run));
     set(out, "data", object_json(e->data));
     return out;
 }

@@ -79,7 +79,8 @@ struct measurement {
 struct event {
     int64_t revision, time_ms, experiment_id;
     int64_t trial;       /* number, 0 = about the experiment */
-    const char *project, *experiment; /* names, filled by reads */
+    int64_t run_id;      /* of a pipeline, 0 = not about one */
+    const char *project, *experiment, *run; /* names, filled by reads */
     const char *kind;    /* "experiment.created", "trial.succeeded", ... */
     const char *data;    /* JSON object */
 };

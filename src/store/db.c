@@ -299,8 +299,8 @@ static enum err pragma_number(struct db *db, const char *sql, int64_t *out, stru
     return err;
 }
 
-extern const char schema_0001[];
-static const char *const migrations[] = {schema_0001};
+extern const char schema_0001[], schema_0002[];
+static const char *const migrations[] = {schema_0001, schema_0002};
 
 static enum err check_version(struct db *db, const char *path, int64_t *version, struct error *error)
 {
@@ -524,7 +524,7 @@ enum err store_check(struct db *db, struct error *error)
 {
     struct finding f = {.error = error};
     enum err err = OK;
-    for (enum sql id = SQL_CHECK_INTEGRITY; id <= SQL_CHECK_REVISIONS && !err; id++) {
+    for (enum sql id = SQL_CHECK_INTEGRITY; id <= SQL_CHECK_RUN_REVISIONS && !err; id++) {
         sqlite3_stmt *st;
         err = db_use(db, id, &st, error, "");
         if (!err)

@@ -6,7 +6,7 @@
 
 enum err event_append(struct db *db, struct event *e, struct error *error)
 {
-    enum err err = db_run(db, SQL_EVENT_APPEND, NULL, error, "iiitt", e->time_ms, e->experiment_id, e->trial, e->kind, e->data);
+    enum err err = db_run(db, SQL_EVENT_APPEND, NULL, error, "iiitti", e->time_ms, e->experiment_id, e->trial, e->kind, e->data, e->run_id);
     if (!err)
         e->revision = sqlite3_last_insert_rowid(db->handle); /* the highest there is and one */
     return err;
@@ -27,7 +27,9 @@ static bool give(void *arg, sqlite3_stmt *row)
                       .project = column_text(row, 4),
                       .experiment = column_text(row, 5),
                       .kind = column_text(row, 6),
-                      .data = column_text(row, 7)};
+                      .data = column_text(row, 7),
+                      .run_id = sqlite3_column_int64(row, 8),
+                      .run = column_text(row, 9)};
     return l->row(l->arg, &e);
 }
 
@@ -35,8 +37,9 @@ enum err event_list(struct db *db, const struct event_query *q, event_row_fn *ro
 {
     struct event_listing listing = {row, arg};
     sqlite3_stmt *st;
-    enum err err = q->experiment_id ? db_use(db, SQL_EVENT_LIST_EXPERIMENT, &st, error, "itii", q->after, q->project, q->limit, q->experiment_id)
-                                    : db_use(db, SQL_EVENT_LIST, &st, error, "iti", q->after, q->project, q->limit);
+    enum err err = q->run_id          ? db_use(db, SQL_EVENT_LIST_RUN, &st, error, "itii", q->after, q->project, q->limit, q->run_id)
+                   : q->experiment_id ? db_use(db, SQL_EVENT_LIST_EXPERIMENT, &st, error, "itii", q->after, q->project, q->limit, q->experiment_id)
+                                      : db_use(db, SQL_EVENT_LIST, &st, error, "iti", q->after, q->project, q->limit);
     return err ? err : db_each(db, st, give, &listing, error);
 }
 
@@ -65,5 +68,7 @@ enum err event_bounds(struct db *db, int64_t *first, int64_t *last, struct error
 enum err event_prune(struct db *db, int64_t keep, struct error *error)
 {
     enum err err = db_run(db, SQL_EVENT_PRUNE, NULL, error, "ii", keep, (int64_t)PRUNE_MAX);
-    return err ? err : db_run(db, SQL_EVENT_PRUNE_DELETED, NULL, error, "");
+    if (!err)
+        err = db_run(db, SQL_EVENT_PRUNE_DELETED, NULL, error, "");
+    return err ? err : db_run(db, SQL_EVENT_PRUNE_RUNS, NULL, error, "");
 }

@@ -55,5 +55,31 @@ static const struct query_field experiment_fields[] = {
     {0},
 };
 
+static const char *run_state(int i)
+{
+    return i < RUN_STATE_COUNT ? run_state_name((enum run_state)i) : NULL;
+}
+
+static const struct query_field run_fields[] = {
+    {.name = "uid", .kind = QUERY_TEXT, .sql = "uid"},
+    {.name = "project", .kind = QUERY_TEXT, .sql = "project"},
+    {.name = "pipeline", .kind = QUERY_TEXT, .sql = "pipeline"},
+    {.name = "state", .kind = QUERY_STATE, .sql = "state", .parse_state = run_state_parse, .state_name = run_state},
+    {.name = "reason", .kind = QUERY_TEXT, .sql = "reason"},
+    {.name = "trial", .kind = QUERY_NUMBER, .sql = "trial"},
+    {.name = "saved_seconds", .kind = QUERY_NUMBER, .sql = "saved_s"},
+    {.name = "revision", .kind = QUERY_NUMBER, .sql = "revision"},
+    {.name = "create_time", .kind = QUERY_TIME, .sql = "create_ms"},
+    {.name = "update_time", .kind = QUERY_TIME, .sql = "update_ms"},
+    {.name = "start_time", .kind = QUERY_TIME, .sql = "start_ms", .nullable = true},
+    {.name = "end_time", .kind = QUERY_TIME, .sql = "end_ms", .nullable = true},
+    {.name = "params", .kind = QUERY_JSON, .sql = "params"},
+    {.name = "outputs", .kind = QUERY_JSON, .sql = "outputs"},
+    {.name = "origin", .kind = QUERY_JSON, .sql = "origin"},
+    {.name = "labels", .kind = QUERY_JSON, .sql = "labels"},
+    {0},
+};
+
 const struct query_noun query_trials = {"trials", TRIAL_COLUMNS, "trials", "id", false, trial_fields};
 const struct query_noun query_experiments = {"experiments", EXPERIMENT_COLUMNS, EXPERIMENT_FROM, "id", true, experiment_fields};
+const struct query_noun query_runs = {"runs", RUN_COLUMNS, "runs", "id", true, run_fields};

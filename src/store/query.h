@@ -32,7 +32,7 @@ struct query_noun {
     const struct query_field *fields; /* ended by a NULL name */
 };
 
-extern const struct query_noun query_trials, query_experiments;
+extern const struct query_noun query_trials, query_experiments, query_runs;
 
 struct query_arg {
     char type; /* i, r, t, n (NULL) */

@@ -10,5 +10,6 @@
     .endm
 
     text schema_0001, "src/store/schema/0001_init.sql"
+    text schema_0002, "src/store/schema/0002_pipelines.sql"
 
     .section .note.GNU-stack, "", %progbits

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "model/filter.h"
 #include "model/nouns.h"
+#include "model/runs.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -109,10 +110,65 @@ enum err measurement_metrics(struct db *db, int64_t trial_id, int64_t attempt, b
 /* --- events: one log over all projects; revisions rise by one and have no gaps among what is kept */
 enum err event_append(struct db *db, struct event *e, struct error *error); /* sets e->revision */
 typedef bool event_row_fn(void *arg, const struct event *e);
-struct event_query { int64_t after; int64_t experiment_id; /* 0 = all; its events up to its stored revision */ const char *project; /* NULL = all */ int64_t limit; };
+struct event_query { int64_t after; int64_t experiment_id, run_id; /* 0 = all; its events up to its stored revision */ const char *project; /* NULL = all */ int64_t limit; };
 enum err event_list(struct db *db, const struct event_query *q, event_row_fn *row, void *arg, struct error *error);
 enum err event_bounds(struct db *db, int64_t *first, int64_t *last, struct error *error); /* kept ones; 0, 0 when there are none */
 enum err event_prune(struct db *db, int64_t keep, struct error *error); /* drops the oldest beyond `keep`, at most 10,000 a call; the last one always stays */
+
+/* --- pipelines: versions. `ref` of pipeline_find: "" = the newest, a version, an alias, a sha or 6 digits of it at least */
+typedef bool pipeline_row_fn(void *arg, const struct pipeline_row *p);
+enum err pipeline_put(struct db *db, struct pipeline_row *p, struct error *error); /* sets p->id; the same sha again is the same row. ERR_CONFLICT "PIPELINE_VERSION_EXISTS" */
+enum err pipeline_get_id(struct db *db, int64_t id, struct pipeline_row **out, struct error *error);
+enum err pipeline_find(struct db *db, const char *project, const char *name, const char *ref, struct pipeline_row **out, struct error *error); /* ERR_NOT_FOUND "PIPELINE_NOT_FOUND" */
+enum err pipeline_list(struct db *db, const char *project, const char *name, pipeline_row_fn *row, void *arg, struct error *error); /* name NULL: the newest of each; else its versions, newest first */
+enum err pipeline_alias(struct db *db, const char *project, const char *name, const char *alias, int64_t pipeline_id, struct error *error); /* ERR_CONFLICT: it is a version's */
+enum err pipeline_tags(struct db *db, const char *project, const char *name, bool (*row)(void *arg, const char *tag, bool movable, const char *sha), void *arg, struct error *error);
+
+/* --- runs of pipelines */
+typedef bool run_row_fn(void *arg, const struct run_row *r);
+enum err run_insert(struct db *db, struct run_row *r, struct error *error); /* sets r->id; ERR_CONFLICT: the key is there */
+enum err run_update(struct db *db, const struct run_row *r, struct error *error); /* what changes while it runs, and labels */
+enum err run_get(struct db *db, const char *uid, struct run_row **out, struct error *error); /* or the beginning of one, 4 characters at least; ERR_NOT_FOUND "RUN_NOT_FOUND" */
+enum err run_get_id(struct db *db, int64_t id, struct run_row **out, struct error *error);
+enum err run_get_key(struct db *db, const char *key, struct run_row **out, struct error *error);
+enum err run_live(struct db *db, run_row_fn *row, void *arg, struct error *error);
+enum err run_of_schedule(struct db *db, int64_t schedule_id, run_row_fn *row, void *arg, struct error *error); /* live ones */
+enum err run_of_trial(struct db *db, int64_t experiment_id, int64_t trial, run_row_fn *row, void *arg, struct error *error);
+enum err run_list(struct db *db, const struct list_query *q, run_row_fn *row, void *arg, char **next, struct error *error);
+enum err run_count(struct db *db, const struct list_query *q, int64_t *n, struct error *error);
+enum err run_delete(struct db *db, int64_t id, struct error *error);
+
+typedef bool step_row_fn(void *arg, const struct step_row *s);
+typedef bool step_attempt_fn(void *arg, const struct step_attempt *a);
+typedef bool step_measurement_fn(void *arg, const struct step_measurement *m);
+enum err step_put(struct db *db, const struct step_row *s, struct error *error); /* in the place of the one there was */
+enum err step_delete(struct db *db, int64_t run_id, int64_t seq, struct error *error);
+enum err step_list(struct db *db, int64_t run_id, int64_t after, int64_t limit, step_row_fn *row, void *arg, struct error *error); /* by seq */
+enum err step_by_path(struct db *db, int64_t run_id, const char *path, struct step_row **out, struct error *error); /* ERR_NOT_FOUND "STEP_NOT_FOUND" */
+enum err step_attempt_put(struct db *db, const struct step_attempt *a, struct error *error);
+enum err step_attempt_list(struct db *db, int64_t run_id, int64_t seq, step_attempt_fn *row, void *arg, struct error *error); /* seq 0 = of all steps */
+enum err step_measurement_put(struct db *db, const struct step_measurement *m, struct error *error); /* the first of a (run, step, metric, step of it) stays */
+enum err step_measurement_list(struct db *db, int64_t run_id, int64_t seq, int64_t limit, step_measurement_fn *row, void *arg, struct error *error);
+
+/* --- what steps gave, by what it is a function of */
+enum err cache_get(struct db *db, const char *scope, const char *key, struct cache_entry **out, struct error *error); /* ERR_NOT_FOUND */
+enum err cache_put(struct db *db, const struct cache_entry *e, struct error *error);
+enum err cache_hit(struct db *db, const char *scope, const char *key, int64_t now_ms, struct error *error);
+enum err cache_drop(struct db *db, const char *scope, const char *key, struct error *error);
+enum err cache_prune(struct db *db, int64_t before_ms, struct error *error); /* not used since */
+struct cache_sum { int64_t n, bytes, hits; };
+enum err cache_sum(struct db *db, struct cache_sum *out, struct error *error);
+enum err artifact_texts(struct db *db, bool (*text)(void *arg, const char *text), void *arg, struct error *error); /* every stored text that names artifacts */
+
+/* --- schedules */
+typedef bool schedule_row_fn(void *arg, const struct schedule_row *s);
+enum err schedule_insert(struct db *db, struct schedule_row *s, struct error *error); /* sets s->id; ERR_CONFLICT "SCHEDULE_EXISTS" */
+enum err schedule_update(struct db *db, const struct schedule_row *s, struct error *error);
+enum err schedule_get(struct db *db, const char *project, const char *name, struct schedule_row **out, struct error *error); /* ERR_NOT_FOUND "SCHEDULE_NOT_FOUND" */
+enum err schedule_list(struct db *db, const char *project, schedule_row_fn *row, void *arg, struct error *error); /* NULL = of all projects */
+enum err schedule_delete(struct db *db, int64_t id, struct error *error);
+enum err fire_put(struct db *db, const struct fire_row *f, struct error *error);
+enum err fire_list(struct db *db, int64_t schedule_id, int64_t limit, bool (*row)(void *arg, const struct fire_row *f), void *arg, struct error *error);
 
 /* --- idempotency: the answer of a POST with an Idempotency-Key, kept 24 h */
 enum err idempotency_get(struct db *db, const char *key, char **request_hash, int *status, char **reply, struct error *error); /* malloced; ERR_NOT_FOUND */
