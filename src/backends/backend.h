@@ -33,6 +33,7 @@ struct backend_status {
     int exit_code, signal;       /* -1 = not known */
     char reason[40];             /* EXIT_CODE, SIGNAL, TIMEOUT, OOM, ENGINE, ... */
     char message[400];           /* for people */
+    const json_t *metrics;       /* final values that the backend itself knows, over what was reported; NULL = none. Borrowed */
     int64_t start_ms, end_ms;    /* wall; 0 = not known */
 };
 
@@ -50,6 +51,8 @@ struct backend_job {
     double time_limit_s;        /* 0 = none */
     const char *url, *token;    /* how the trial reaches the service; token is good for this trial alone */
     const char *cursor;         /* of `output`: "" = from the start */
+    bool final_texts;           /* texts of `run` hold no placeholders: they stand as they are */
+    const char *checkpoint, *checkpoint_from; /* name the checkpoint, and the one it begins as; NULL: of the trial by run_key, and of `parent` */
 };
 
 enum backend_stream { STREAM_STDOUT, STREAM_STDERR, STREAM_METRICS /* the file of metrics.from: file */ };

@@ -136,6 +136,11 @@ char *process_checkpoint_dir(const struct backend_conn *c, const char *run_key, 
     return replicate ? x_asprintf("%s/%.*s.checkpoint.%lld", c->dir, n, run_key, (long long)replicate) : x_asprintf("%s/%.*s.checkpoint", c->dir, n, run_key);
 }
 
+char *process_job_checkpoint(const struct backend_conn *c, const struct backend_job *job)
+{
+    return job->checkpoint ? x_asprintf("%s/%s.checkpoint", c->dir, job->checkpoint) : process_checkpoint_dir(c, job->run_key, job->replicate);
+}
+
 static bool key_ok(const char *key)
 {
     size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789-");
@@ -226,11 +231,11 @@ static void build_argv(const struct backend_conn *c, const struct backend_job *j
     const char *cwd = json_string_value(json_object_get(job->run, "cwd"));
     double grace = json_number_value(json_object_get(job->run, "grace"));
     json_int_t log_limit = json_integer_value(json_object_get(job->run, "log_limit"));
-    char *checkpoint CLEANUP_FREE = process_checkpoint_dir(c, job->run_key, job->replicate);
+    char *checkpoint CLEANUP_FREE = process_job_checkpoint(c, job);
     add(argv, x_strdup("hone-run"));
     add(argv, x_asprintf("dir=%s", r->dir));
     add(argv, x_asprintf("checkpoint=%s", checkpoint));
-    char *where CLEANUP_FREE = cwd ? template_render(cwd, &values, false) : x_strdup("work");
+    char *where CLEANUP_FREE = !cwd ? x_strdup("work") : job->final_texts ? x_strdup(cwd) : template_render(cwd, &values, false);
     add(argv, *where == '/' ? x_asprintf("cwd=%s", where) : x_asprintf("cwd=%s/%s", r->dir, where));
     add(argv, x_asprintf("grace=%.0f", grace * 1000));
     if (job->time_limit_s > 0)
@@ -248,7 +253,7 @@ static void build_argv(const struct backend_conn *c, const struct backend_job *j
     size_t i;
     json_array_foreach((json_t *)(uintptr_t)command, i, word)
     {
-        add(argv, template_render(json_string_value(word), &values, false));
+        add(argv, job->final_texts ? x_strdup(json_string_value(word)) : template_render(json_string_value(word), &values, false));
     }
 }
 
@@ -263,7 +268,7 @@ static void build_env(const struct backend_conn *c, const struct backend_job *jo
 {
     json_t *ours = trial_env(job), *value;
     char *artifacts CLEANUP_FREE = x_asprintf("%s/artifacts", r->dir), *token_file CLEANUP_FREE = x_asprintf("%s/token", r->dir);
-    char *checkpoint CLEANUP_FREE = process_checkpoint_dir(c, job->run_key, job->replicate);
+    char *checkpoint CLEANUP_FREE = process_job_checkpoint(c, job);
     const char *name;
     trial_env_loggers(job, artifacts, token_file, ours);
     for (char **e = c->base_env; *e; e++)
@@ -289,10 +294,11 @@ static void build_env(const struct backend_conn *c, const struct backend_job *jo
 static enum err inherit(const struct backend_conn *c, const struct backend_job *job, struct error *error)
 {
     const char *trial = strchr(job->run_key + 2, '-');
-    if (!job->parent || !trial)
+    if (job->checkpoint ? !job->checkpoint_from : !job->parent || !trial)
         return OK;
-    char *parent_key CLEANUP_FREE = x_asprintf("%.*s-%" PRId64 "-1", (int)(trial - job->run_key), job->run_key, job->parent);
-    char *from CLEANUP_FREE = process_checkpoint_dir(c, parent_key, job->replicate), *to CLEANUP_FREE = process_checkpoint_dir(c, job->run_key, job->replicate);
+    char *parent_key CLEANUP_FREE = trial ? x_asprintf("%.*s-%" PRId64 "-1", (int)(trial - job->run_key), job->run_key, job->parent) : NULL;
+    char *from CLEANUP_FREE = job->checkpoint ? x_asprintf("%s/%s.checkpoint", c->dir, job->checkpoint_from) : process_checkpoint_dir(c, parent_key, job->replicate);
+    char *to CLEANUP_FREE = process_job_checkpoint(c, job);
     if (!access(to, F_OK) || access(from, F_OK) || dir_copy(from, to))
         return OK;
     return err_set(error, ERR_UNAVAILABLE, "CHECKPOINT", "cannot copy the checkpoint of trial %" PRId64 ": %s", job->parent, strerror(errno));

@@ -125,5 +125,6 @@ void process_remove(const struct backend_conn *conn, const char *run_key); /* it
 int64_t process_oom_kills(void);
 
 char *process_checkpoint_dir(const struct backend_conn *conn, const char *run_key, int64_t replicate); /* malloced */
+char *process_job_checkpoint(const struct backend_conn *conn, const struct backend_job *job);          /* malloced */
 
 #endif

@@ -75,8 +75,9 @@ json_t *trial_env(const struct backend_job *job)
         .params = job->params, .names = job->names, .trial = job->trial, .budget = job->budget, .seed = job->seed, .trial_name = job->trial_name};
     json_object_foreach(json_object_get(job->run, "env"), name, value)
     {
-        char *text CLEANUP_FREE = template_render(json_string_value(value) ? json_string_value(value) : "", &values, false);
-        set(env, name, text);
+        const char *as_written = json_string_value(value) ? json_string_value(value) : "";
+        char *text CLEANUP_FREE = job->final_texts ? NULL : template_render(as_written, &values, false);
+        set(env, name, text ? text : as_written);
     }
     return env;
 }

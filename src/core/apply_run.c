@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What backends and collectors tell. A word about an attempt that is not the present one changes nothing. */
-#include "core/state.h"
+#include "core/flow.h"
 
 #include <string.h>
 
@@ -22,6 +22,8 @@ enum err apply_submit_failed(struct core *c, struct command *command, enum appli
 {
     (void)how;
     struct run_event *e = command->inside;
+    if (e->run)
+        return step_not_taken(c, e, error);
     struct live *l;
     struct live_trial *t = find(c, e, &l);
     if (!t)
@@ -41,6 +43,8 @@ enum err apply_run_output(struct core *c, struct command *command, enum applied 
 {
     (void)how;
     struct run_event *e = command->inside;
+    if (e->run)
+        return step_output(c, e, error);
     struct live *l;
     struct live_trial *t = find(c, e, &l);
     if (!t)
@@ -97,6 +101,8 @@ enum err apply_run_status(struct core *c, struct command *command, enum applied 
 {
     (void)how;
     struct run_event *e = command->inside;
+    if (e->run)
+        return step_status(c, e, error);
     struct live *l;
     struct live_trial *t = find(c, e, &l);
     if (!t)
@@ -118,7 +124,7 @@ enum err apply_run_status(struct core *c, struct command *command, enum applied 
         return err;
     /* a run that was told to stop ends as what it was stopped for, however it went; its values are kept */
     if (e->status.phase == PHASE_SUCCEEDED || t->row->state == TRIAL_STOPPING)
-        return trial_finish(c, l, t, NULL, e->tail, error);
+        return trial_finish(c, l, t, e->metrics, e->tail, error);
     if (e->status.phase == PHASE_STOPPED)
         return trial_end(c, l, t, TRIAL_CANCELLED, "EXTERNAL", "it was stopped from outside", error);
     return has_failed(c, l, t, e, error);

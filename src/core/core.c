@@ -6,7 +6,7 @@
 #include "core/core.h"
 
 #include "base/log.h"
-#include "core/state.h"
+#include "core/flow.h"
 
 #include <string.h>
 
@@ -38,6 +38,7 @@ void command_free(struct command *c)
         return;
     free(c->project);
     free(c->experiment);
+    free(c->run);
     json_decref(c->body);
     spec_free(c->spec);
     free(c->idempotency_key);
@@ -123,7 +124,7 @@ static void begin_batch(struct core *c)
 {
     c->now = c->clock->wall_ms();
     c->mono = c->clock->mono_ms();
-    c->n_touched = 0;
+    c->n_touched = c->n_flows_touched = 0;
     c->answered = NULL;
     c->answered_tail = &c->answered;
     c->to_park = NULL;
@@ -162,6 +163,11 @@ static enum err apply_one(struct core *c, struct command *command, struct error 
 static enum err flush(struct core *c, struct error *error)
 {
     enum err err = OK;
+    for (size_t i = 0; i < c->n_flows_touched && !err; i++) /* a step's end may touch other runs: the list grows */
+        err = flow_schedule(c, c->flows_touched[i], error);
+    for (size_t i = 0; i < c->n_flows_touched && !err; i++)
+        if (c->flows_touched[i]->dirty && !c->flows_touched[i]->deleted)
+            err = run_update(c->db, c->flows_touched[i]->row, error);
     for (size_t i = 0; i < c->n_touched && !err; i++)
         err = schedule(c, c->touched[i], error); /* may touch more: the list grows */
     for (size_t i = 0; i < c->n_touched && !err; i++)
@@ -192,7 +198,9 @@ static void start_effects(struct core *c)
         double grace = 10;
         if (l && l->plan->spec->run)
             (void)spec_duration(json_object_get(l->plan->spec->run, "grace"), &grace);
-        if (e->kind == EFFECT_SUGGEST && l)
+        if (e->kind >= EFFECT_STEP_SUBMIT)
+            flow_start_effect(c, e);
+        else if (e->kind == EFFECT_SUGGEST && l)
             suggest_job(c, l);
         else if (e->kind == EFFECT_SUBMIT && t)
             runs_submit(c, l, t);
@@ -235,6 +243,15 @@ static void tell(struct core *c)
     c->answered_tail = &c->answered;
 }
 
+static void let_go(struct core *c)
+{
+    for (size_t i = 0; i < c->n_flows_touched; i++)
+        flow_evict(c, c->flows_touched[i]);
+    for (size_t i = 0; i < c->n_touched; i++)
+        live_evict(c, c->touched[i]);
+    c->n_touched = c->n_flows_touched = 0;
+}
+
 /* After COMMIT: nothing here can undo it. */
 static void finish_batch(struct core *c)
 {
@@ -256,11 +273,20 @@ static void finish_batch(struct core *c)
         }
         l->dirty = l->touched = false;
     }
+    for (size_t i = 0; i < c->n_flows_touched; i++) {
+        struct flow *f = c->flows_touched[i];
+        if (f->dirty && c->config.on_change) {
+            changed[n++] = -f->id;
+            if (n == ARRAY_LEN(changed)) {
+                c->config.on_change(c->config.arg, &(struct core_change){c->revision, changed, n});
+                n = 0;
+            }
+        }
+        f->dirty = f->touched = false;
+    }
     if (n)
         c->config.on_change(c->config.arg, &(struct core_change){c->revision, changed, n});
-    for (size_t i = 0; i < c->n_touched; i++)
-        live_evict(c, c->touched[i]);
-    c->n_touched = 0;
+    let_go(c);
 }
 
 /* Undoes what the batch did in memory; gives back the commands it had taken, in order. */
@@ -288,8 +314,16 @@ static struct command *undo_batch(struct core *c)
         if (live_reload(c, l, &error))
             log_event(LOG_ERROR, "store.reload_failed", "{s:s, s:s}", "experiment", l->row->name, "detail", error.detail);
     }
-    for (size_t i = 0; i < c->n_touched; i++)
-        live_evict(c, c->touched[i]);
+    for (size_t i = 0; i < c->n_flows_touched; i++) { /* letting go of what they shared touches others: they are read anew as well */
+        struct flow *f = c->flows_touched[i];
+        struct error error;
+        f->dirty = false;
+        if (flow_reload(c, f, &error))
+            log_event(LOG_ERROR, "store.reload_failed", "{s:s, s:s}", "run", f->row->uid, "detail", error.detail);
+    }
+    for (size_t i = 0; i < c->n_flows_touched; i++)
+        c->flows_touched[i]->touched = false;
+    let_go(c);
     (void)event_bounds(c->db, &(int64_t){0}, &c->revision, NULL);
     begin_batch(c);
     return commands;
@@ -398,6 +432,9 @@ static void *loop(void *arg)
 static void core_release(struct core *c)
 {
     runs_close(c);
+    flows_free_all(c);
+    free(c->flows_touched);
+    artifacts_close(c->artifacts);
     live_free_all(c);
     clear_effects(c);
     free(c->effects);
@@ -422,7 +459,9 @@ enum err core_open(const struct core_config *config, struct core **out, struct e
     queue_init(&c->queue);
     begin_batch(c);
     c->pool = pool_new(config->workers);
-    enum err err = runs_open(c, error);
+    enum err err = flows_open(c, error);
+    if (!err)
+        err = runs_open(c, error);
     if (!err)
         err = recover(c, error);
     if (err) {

@@ -40,6 +40,7 @@ struct command {
     /* what is asked; strings malloced, owned by the command */
     char *project, *experiment; /* names from the path */
     int64_t trial;              /* number from the path, 0 = none */
+    char *run;                  /* uid of a run, or the name of a schedule, from the path; NULL = none */
     json_t *body;               /* decoded body, NULL = none */
     struct spec *spec;          /* EXPERIMENT_CREATE */
     bool new_project;           /* EXPERIMENT_CREATE: a project that is missing is made */
@@ -72,7 +73,7 @@ struct core;
 /* What one commit changed, for watchers: the last revision, and the experiments touched. */
 struct core_change {
     int64_t revision;
-    const int64_t *experiments;
+    const int64_t *experiments; /* a run of a pipeline stands as its id, negated */
     size_t n_experiments;
 };
 
@@ -112,6 +113,13 @@ void core_validate(struct core *c, const struct spec *spec, struct problems *pro
 /* Puts the trials of the experiments that warm_start names into the file, from the snapshot that `db` reads: *spec is another one then. What is
  * not there is added to `problems`. Any thread. */
 enum err core_warm_start(struct db *db, const char *project, struct spec **spec, struct problems *problems, struct error *error);
+
+/* Pins the pipeline of `holder`, {pipeline: document or "name@version", root, code}: its document in full, its code files kept. Problems under `pointer`. Any
+ * thread; writes artifacts. */
+void core_pin(struct core *c, const char *project, json_t *holder, const char *pointer, struct problems *problems);
+
+/* Bytes of an artifact (artifacts.h). Any thread. */
+enum err core_artifact(struct core *c, const char *id, const char *member, int64_t offset, size_t max, struct buf *out, int64_t *total, struct error *error);
 
 /* `n` sample configurations as the algorithm's initial design or random would draw them: array of params. For previews. */
 json_t *core_preview(const struct spec *spec, int n);

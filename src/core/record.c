@@ -47,14 +47,21 @@ enum err save_trial(struct core *c, struct live *l, struct live_trial *t, const 
     return err ? err : trial_update(c->db, t->row, error);
 }
 
-static struct effect *new_effect(struct core *c, enum effect_kind kind, struct live *l)
+struct effect *effect_new(struct core *c, enum effect_kind kind)
 {
     if (c->n_effects == c->cap_effects) {
         c->cap_effects = c->cap_effects ? c->cap_effects * 2 : 16;
         c->effects = x_realloc(c->effects, c->cap_effects * sizeof *c->effects);
     }
     struct effect *e = &c->effects[c->n_effects++];
-    *e = (struct effect){.kind = kind, .experiment = l->id};
+    *e = (struct effect){.kind = kind};
+    return e;
+}
+
+static struct effect *new_effect(struct core *c, enum effect_kind kind, struct live *l)
+{
+    struct effect *e = effect_new(c, kind);
+    e->experiment = l->id;
     for (size_t i = 0; l->plan->spec->backend && i < c->n_connections; i++)
         if (!strcmp(c->connections[i].backend->name, l->plan->spec->backend))
             e->backend = c->connections[i].backend->name;

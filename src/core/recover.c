@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* At a start: what the store says is under way is taken up again. A run is submitted anew under its old key, which adopts it (backend.h). */
 #include "base/log.h"
-#include "core/state.h"
+#include "core/flow.h"
 
 #include <string.h>
 
@@ -59,6 +59,8 @@ enum err recover(struct core *c, struct error *error)
             *error = why;
         }
     }
+    if (!err)
+        err = flow_recover(c, error);
     c->wake = c->mono; /* the first turn of the loop schedules all of them */
     return err;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Between the core and the backends: calls go out as jobs in workers, what backends tell comes back as commands.
  *
- * The tracker holds, for each run a backend follows, whose it is and the collector that reads its output. It is filled by the core, emptied
- * by workers and used by the backend's watch thread, so it has a lock; the lock is never held over a call. */
-#include "core/state.h"
+ * The tracker holds, for each run a backend follows, whose it is (a trial's, or a step's of a pipeline) and the collector that reads its output. It is
+ * filled by the core, emptied by workers and used by the backend's watch thread, so it has a lock; the lock is never held over a call. */
+#include "core/flow.h"
 
 #include "backends/trial_env.h"
 #include "collectors/collector.h"
@@ -14,11 +14,16 @@ struct tracked {
     UT_hash_handle hh;
     char run_key[80];
     int64_t experiment, trial, attempt, replicate;
+    int64_t owner, seq;        /* of a step's attempt: its run and row; 0 = it is a trial's */
     const struct collector *collector;
     void *parser;
-    const struct connection *connection;
-    struct plan *plan;
+    struct connection *connection;
+    struct plan *plan;         /* of a trial, else NULL */
+    struct flow_plan *flow;    /* of a step, with its pipeline and itself in it */
+    const struct pipeline *pipeline;
+    const struct step *step;
     unsigned wanted_seen; /* bits; SPEC_MAX_WANTED fit */
+    _Atomic int64_t heard_ms;
 
     /* with the mutex */
     bool submitting;      /* a submit is under way: a cancel waits for it */
@@ -91,15 +96,21 @@ static bool cancel_waits(struct tracker *t, const char *run_key, double grace_s)
     return waits;
 }
 
+static void tracked_free(struct tracked *r)
+{
+    if (r->collector)
+        r->collector->close(r->parser);
+    plan_unref(r->plan);
+    flow_plan_unref(r->flow);
+    free(r);
+}
+
 static void untrack(struct tracker *t, struct tracked *r)
 {
     (void)pthread_mutex_lock(&t->mutex);
     HASH_DEL(t->runs, r);
     (void)pthread_mutex_unlock(&t->mutex);
-    if (r->collector)
-        r->collector->close(r->parser);
-    plan_unref(r->plan);
-    free(r);
+    tracked_free(r);
 }
 
 void run_event_free(void *run_event)
@@ -110,6 +121,8 @@ void run_event_free(void *run_event)
     free(e->points);
     free(e->cursor);
     free(e->tail);
+    json_decref(e->metrics);
+    harvest_free(e->harvest);
     free(e);
 }
 
@@ -119,6 +132,8 @@ static struct run_event *event_for(const struct tracked *r)
     e->experiment = r->experiment;
     e->trial = r->trial;
     e->attempt = r->attempt;
+    e->run = r->owner;
+    e->step = r->seq;
     (void)snprintf(e->run_key, sizeof e->run_key, "%s", r->run_key);
     return e;
 }
@@ -144,8 +159,8 @@ static void gather(void *arg, const struct point *p)
 {
     struct gathering *g = arg;
     struct run_event *e = g->event;
-    const struct spec *spec = g->run->plan->spec;
-    for (size_t i = 0; i < spec->n_wanted; i++)
+    const struct spec *spec = g->run->plan ? g->run->plan->spec : NULL;
+    for (size_t i = 0; spec && i < spec->n_wanted; i++)
         if (!strcmp(p->metric, spec->wanted[i]))
             g->run->wanted_seen |= 1u << i;
     if (e->n_points == g->cap) {
@@ -181,8 +196,39 @@ static void on_output(void *ctx, const char *run_key, const char *data, size_t l
 {
     struct core *c = ctx;
     struct tracked *r = find(c->tracker, run_key);
-    if (r)
-        feed(c, r, data, len, false, cursor);
+    if (!r)
+        return;
+    atomic_store(&r->heard_ms, clock_wall_ms());
+    feed(c, r, data, len, false, cursor);
+}
+
+/* What a step left behind is read and kept by a worker; then its end is told. */
+struct gather_step {
+    struct job job;
+    struct core *core;
+    struct run_event *event;
+    struct flow_plan *flow;
+    const struct pipeline *pipeline;
+    const struct step *step;
+};
+
+static void gather_outputs(struct job *job)
+{
+    struct gather_step *g = (struct gather_step *)job;
+    char *dir CLEANUP_FREE = flow_dir(g->core, g->event->run_key);
+    g->event->harvest = X_NEW(struct harvest);
+    flow_harvest(g->core->artifacts, g->pipeline, g->step, dir, g->event->harvest);
+    send(g->core, CMD_RUN_STATUS, g->event);
+    flow_plan_unref(g->flow);
+    free(g);
+}
+
+static void step_succeeded(struct core *c, const struct tracked *r, struct run_event *e)
+{
+    struct gather_step *g = X_NEW(struct gather_step);
+    *g = (struct gather_step){.job.run = gather_outputs, .core = c, .event = e, .flow = flow_plan_ref(r->flow), .pipeline = r->pipeline, .step = r->step};
+    if (!pool_submit(c->pool, &g->job))
+        gather_outputs(&g->job);
 }
 
 static void on_status(void *ctx, const char *run_key, const struct backend_status *status)
@@ -196,12 +242,18 @@ static void on_status(void *ctx, const char *run_key, const struct backend_statu
         feed(c, r, "", 0, true, "end");
     struct run_event *e = event_for(r);
     e->status = *status;
-    bool all_seen = r->wanted_seen + 1 == 1u << r->plan->spec->n_wanted;
+    e->status.metrics = NULL;
+    e->metrics = json_deep_copy(status->metrics);
+    bool all_seen = !r->plan || r->wanted_seen + 1 == 1u << r->plan->spec->n_wanted;
     if (status->phase == PHASE_FAILED || (final && !all_seen)) /* what is missing may have been reported in another way */
         e->tail = backend_log_tail(r->connection->backend, r->connection->conn, r->run_key);
+    bool left_behind = r->step && status->phase == PHASE_SUCCEEDED;
+    if (left_behind)
+        step_succeeded(c, r, e);
     if (final)
         untrack(c->tracker, r);
-    send(c, CMD_RUN_STATUS, e);
+    if (!left_behind)
+        send(c, CMD_RUN_STATUS, e);
 }
 
 /* --- jobs */
@@ -209,39 +261,41 @@ static void on_status(void *ctx, const char *run_key, const struct backend_statu
 struct submit {
     struct job job;
     struct core *core;
-    struct plan *plan;
     struct connection *connection;
     struct run_event *event;
-    json_t *params;
-    char *project, *experiment, *token, *cursor;
-    int64_t replicate, budget, parent;
-    uint64_t seed;
+    struct backend_job what; /* its texts are those below */
+    struct plan *plan;       /* of a trial */
+    struct stage *stage;     /* of a step */
+    json_t *run_json, *params;
+    char *project, *experiment, *trial_name, *token, *cursor, *checkpoint, *checkpoint_from;
 };
+
+static void submit_free(struct submit *s)
+{
+    json_decref(s->params);
+    json_decref(s->run_json);
+    plan_unref(s->plan);
+    if (s->stage)
+        stage_release(s->stage);
+    free(s->stage);
+    free(s->project);
+    free(s->experiment);
+    free(s->trial_name);
+    free(s->token);
+    free(s->cursor);
+    free(s->checkpoint);
+    free(s->checkpoint_from);
+    free(s);
+}
 
 static void submit_run(struct job *job)
 {
     struct submit *s = (struct submit *)job;
     struct run_event *e = s->event;
-    char *trial_name CLEANUP_FREE = x_asprintf("%s-%lld", s->experiment, (long long)e->trial);
-    struct backend_job what = {.run_key = e->run_key,
-                               .project = s->project,
-                               .experiment = s->experiment,
-                               .trial_name = trial_name,
-                               .trial = e->trial,
-                               .attempt = e->attempt,
-                               .replicate = s->replicate,
-                               .run = s->plan->spec->run,
-                               .params = s->params,
-                               .names = s->plan->names,
-                               .seed = s->seed,
-                               .budget = s->budget,
-                               .parent = s->parent,
-                               .time_limit_s = s->plan->spec->trial_time_limit_s,
-                               .url = s->core->url,
-                               .token = s->token,
-                               .cursor = s->cursor};
     double grace_s;
-    e->error.code = s->connection->backend->submit(s->connection->conn, &what, &e->error);
+    e->error.code = s->stage ? flow_stage(s->core->artifacts, s->stage, e->artifact, &e->error) : OK;
+    if (!e->error.code)
+        e->error.code = s->connection->backend->submit(s->connection->conn, &s->what, &e->error);
     atomic_fetch_add(&s->core->n_submits, 1);
     bool to_stop = submit_ends(s->core->tracker, e->run_key, &grace_s);
     if (e->error.code) {
@@ -254,31 +308,61 @@ static void submit_run(struct job *job)
             (void)s->connection->backend->cancel(s->connection->conn, e->run_key, grace_s, NULL);
         run_event_free(e);
     }
-    json_decref(s->params);
-    plan_unref(s->plan);
-    free(s->project);
-    free(s->experiment);
-    free(s->token);
-    free(s->cursor);
-    free(s);
+    submit_free(s);
 }
 
-static struct tracked *new_tracked(struct connection *conn, struct live *l, struct live_trial *t, const json_t *cursor)
+static struct tracked *new_tracked(struct connection *conn, const char *run_key)
 {
     struct tracked *r = X_NEW(struct tracked);
-    (void)snprintf(r->run_key, sizeof r->run_key, "%s", t->attempt->run_key);
-    r->experiment = l->id;
-    r->trial = t->number;
-    r->attempt = t->row->attempt;
-    r->replicate = t->row->replicate;
+    (void)snprintf(r->run_key, sizeof r->run_key, "%s", run_key);
     r->connection = conn;
-    r->plan = plan_ref(l->plan);
     r->submitting = true;
-    r->collector = collector_open(l->plan->spec, &r->parser);
+    atomic_init(&r->heard_ms, clock_wall_ms());
+    return r;
+}
+
+static void restore_parser(struct tracked *r, const json_t *cursor)
+{
     const char *saved = json_string_value(json_object_get(cursor, "parser"));
     if (r->collector && saved)
         r->collector->restore(r->parser, saved);
-    return r;
+}
+
+/* `text`: the attempt's cursor; `run`: to be tracked, NULL when it is. */
+static struct submit *new_submit(struct core *c, struct connection *conn, const char *run_key, const char *text, struct tracked *run)
+{
+    struct submit *s = X_NEW(struct submit);
+    json_t *cursor = json_loads(text, 0, NULL);
+    const char *at = json_string_value(json_object_get(cursor, "backend"));
+    if (run) {
+        restore_parser(run, cursor);
+        track(c->tracker, run);
+    }
+    s->job.run = submit_run;
+    s->core = c;
+    s->connection = conn;
+    s->cursor = x_strdup(at ? at : "");
+    s->event = X_NEW(struct run_event);
+    (void)snprintf(s->event->run_key, sizeof s->event->run_key, "%s", run_key);
+    json_decref(cursor);
+    return s;
+}
+
+/* The rest of what is told to the backend, once the texts are there. */
+static void start_submit(struct submit *s)
+{
+    s->what.run_key = s->event->run_key;
+    s->what.project = s->project;
+    s->what.experiment = s->experiment;
+    s->what.trial_name = s->trial_name;
+    s->what.params = s->params;
+    s->what.url = s->core->url;
+    s->what.token = s->token;
+    s->what.cursor = s->cursor;
+    s->what.checkpoint = s->checkpoint;
+    s->what.checkpoint_from = s->checkpoint_from;
+    if (!pool_submit(s->core->pool, &s->job))
+        submit_run(&s->job); /* cannot happen while the core runs; still never lose it */
 }
 
 void runs_submit(struct core *c, struct live *l, struct live_trial *t)
@@ -286,32 +370,101 @@ void runs_submit(struct core *c, struct live *l, struct live_trial *t)
     struct connection *conn = runs_connection(c, l->plan->spec->backend);
     if (!conn)
         return;
-    json_t *cursor = json_loads(t->attempt->cursor, 0, NULL);
-    const char *at = json_string_value(json_object_get(cursor, "backend"));
-    struct submit *s = X_NEW(struct submit);
-    s->job.run = submit_run;
-    s->core = c;
+    const char *key = t->attempt->run_key;
+    struct tracked *r = submit_begins(c->tracker, key) ? NULL : new_tracked(conn, key);
+    if (r) {
+        r->experiment = l->id;
+        r->trial = t->number;
+        r->attempt = t->row->attempt;
+        r->replicate = t->row->replicate;
+        r->plan = plan_ref(l->plan);
+        r->collector = collector_open(l->plan->spec, &r->parser);
+    }
+    struct submit *s = new_submit(c, conn, key, t->attempt->cursor, r);
     s->plan = plan_ref(l->plan);
-    s->connection = conn;
-    if (!submit_begins(c->tracker, t->attempt->run_key))
-        track(c->tracker, new_tracked(conn, l, t, cursor));
-    s->event = X_NEW(struct run_event);
     s->event->experiment = l->id;
     s->event->trial = t->number;
     s->event->attempt = t->row->attempt;
-    (void)snprintf(s->event->run_key, sizeof s->event->run_key, "%s", t->attempt->run_key);
     s->params = json_loads(t->row->params, 0, NULL);
     s->project = x_strdup(l->row->project);
     s->experiment = x_strdup(l->row->name);
+    s->trial_name = x_asprintf("%s-%lld", l->row->name, (long long)t->number);
     s->token = c->config.trial_token ? c->config.trial_token(c->config.arg, l->row->uid, t->number, t->row->attempt) : NULL;
-    s->cursor = x_strdup(at ? at : "");
-    s->replicate = t->row->replicate;
-    s->budget = stop_rule_budget(c, l, t);
-    s->parent = l->plan->algorithm->continues ? lineage_of(t->row->origin).parent : 0;
-    s->seed = trial_seed((uint64_t)l->row->seed, t->number, t->row->replicate);
-    json_decref(cursor);
-    if (!pool_submit(c->pool, &s->job))
-        submit_run(&s->job); /* cannot happen while the core runs; still never lose it */
+    s->what = (struct backend_job){.trial = t->number,
+                                   .attempt = t->row->attempt,
+                                   .replicate = t->row->replicate,
+                                   .run = l->plan->spec->run,
+                                   .names = l->plan->names,
+                                   .seed = trial_seed((uint64_t)l->row->seed, t->number, t->row->replicate),
+                                   .budget = stop_rule_budget(c, l, t),
+                                   .parent = l->plan->algorithm->continues ? lineage_of(t->row->origin).parent : 0,
+                                   .time_limit_s = l->plan->spec->trial_time_limit_s};
+    start_submit(s);
+}
+
+static json_int_t number_of(const json_t *origin, const char *member)
+{
+    return json_integer_value(json_object_get(origin, member));
+}
+
+static struct tracked *track_step(struct connection *conn, struct node *n)
+{
+    struct tracked *r = new_tracked(conn, n->attempt->run_key);
+    const json_t *origin = n->frame->flow->origin;
+    const char *format = json_string_value(json_object_get(n->step->metrics, "format"));
+    r->attempt = number_of(origin, "attempt");
+    r->replicate = number_of(origin, "replicate");
+    r->owner = n->frame->flow->id;
+    r->seq = n->seq;
+    r->flow = flow_plan_ref(n->frame->plan);
+    r->pipeline = n->frame->pipeline;
+    r->step = n->step;
+    r->collector = collector_find(format ? format : "auto");
+    const char *none[] = {NULL};
+    struct problems ignored = {0};
+    r->parser = r->collector ? r->collector->open(n->step->metrics, none, &ignored) : NULL;
+    problems_release(&ignored);
+    if (!r->parser)
+        r->collector = NULL;
+    return r;
+}
+
+void runs_submit_step(struct core *c, struct node *n, json_t *run, struct stage *stage)
+{
+    static const char *const no_names[] = {NULL};
+    struct flow *f = n->frame->flow;
+    struct connection *conn = runs_connection(c, n->step->backend);
+    const char *key = n->attempt->run_key, *experiment = json_string_value(json_object_get(f->origin, "experiment")), *uid = json_string_value(json_object_get(f->origin, "experiment_uid"));
+    struct submit *s = new_submit(c, conn, key, n->attempt->cursor, submit_begins(c->tracker, key) ? NULL : track_step(conn, n));
+    s->stage = stage;
+    s->run_json = run;
+    s->params = json_incref(f->params);
+    s->event->run = f->id;
+    s->event->step = n->seq;
+    s->event->attempt = n->row->attempt;
+    s->project = x_strdup(f->row->project);
+    s->experiment = x_strdup(experiment ? experiment : "");
+    s->trial_name = x_strdup(f->row->pipeline);
+    const json_int_t trial = number_of(f->origin, "trial");
+    if (trial && uid && c->config.trial_token)
+        s->token = c->config.trial_token(c->config.arg, uid, trial, number_of(f->origin, "attempt"));
+    s->what = (struct backend_job){.trial = trial,
+                                   .attempt = n->row->attempt,
+                                   .replicate = number_of(f->origin, "replicate"),
+                                   .run = run,
+                                   .names = no_names,
+                                   .seed = trial ? (uint64_t)number_of(f->origin, "seed") : trial_seed((uint64_t)f->id, 0, 0),
+                                   .budget = number_of(f->origin, "budget"),
+                                   .time_limit_s = n->step->attempt_timeout_s,
+                                   .final_texts = true};
+    flow_checkpoint(n, &s->checkpoint, &s->checkpoint_from);
+    start_submit(s);
+}
+
+int64_t runs_heard(struct core *c, const char *run_key)
+{
+    struct tracked *r = find(c->tracker, run_key);
+    return r ? atomic_load(&r->heard_ms) : 0;
 }
 
 struct call {
@@ -378,10 +531,10 @@ enum err runs_open(struct core *c, struct error *error)
     size_t n = 0;
     while (backends[n])
         n++;
-    c->connections = x_calloc(n, sizeof *c->connections);
-    for (size_t i = 0; i < n; i++) {
+    c->connections = x_calloc(n + 1, sizeof *c->connections);
+    for (size_t i = 0; i <= n; i++) {
         struct connection *conn = &c->connections[i];
-        conn->backend = backends[i];
+        conn->backend = i < n ? backends[i] : &backend_pipeline;
         conn->host = (struct backend_host){.ctx = c, .data_dir = c->data_dir, .status = on_status, .output = on_output};
         enum err err = conn->backend->open(&conn->host, &conn->conn, error);
         if (err)

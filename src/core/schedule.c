@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What follows from the present state of an experiment: trials to start, askers to answer, an end to come to. */
-#include "core/state.h"
+#include "core/flow.h"
 
 #include <math.h>
 #include <string.h>
@@ -411,5 +411,5 @@ enum err schedule_deadlines(struct core *c, struct error *error)
             return err;
         live_touch(c, l); /* limits, parked askers and backoffs are looked at by schedule */
     }
-    return OK;
+    return flow_deadlines(c, error);
 }

@@ -103,11 +103,15 @@ struct live {
     bool ended_loaded;
 };
 
-enum effect_kind { EFFECT_SUBMIT, EFFECT_CANCEL, EFFECT_FORGET, EFFECT_SUGGEST };
+enum effect_kind {
+    EFFECT_SUBMIT, EFFECT_CANCEL, EFFECT_FORGET, EFFECT_SUGGEST,
+    EFFECT_STEP_SUBMIT, EFFECT_STEP_CANCEL, EFFECT_STEP_FORGET, EFFECT_RUN_TELL, /* of runs of pipelines */
+};
 
 struct effect {
     enum effect_kind kind;
     int64_t experiment, trial;
+    int64_t run, step; /* of a pipeline */
     char *run_key; /* CANCEL, FORGET */
     bool drop;     /* FORGET */
     const char *backend;
@@ -136,11 +140,17 @@ struct core {
     struct tracker *tracker;
 
     struct live *by_id, *by_name;
+    struct artifacts *artifacts;
+    struct flow *flows;            /* runs of pipelines (flow.h) */
+    struct flow_plan *flow_plans;
+    struct flight *flights;
 
     /* this batch */
     int64_t now, mono;          /* wall and monotonic ms, read once a batch */
     struct live **touched;
     size_t n_touched, cap_touched;
+    struct flow **flows_touched;
+    size_t n_flows_touched, cap_flows_touched;
     struct effect *effects;
     size_t n_effects, cap_effects;
     struct command *answered;   /* in order; done() after the commit */
@@ -174,6 +184,7 @@ void set_text(const char **field, const char *value); /* replaces an owned strin
 enum err record(struct core *c, struct live *l, struct trial *t, const char *kind, json_t *data, struct error *error); /* takes data */
 void count_state(struct live *l, struct trial *t, enum trial_state state); /* moves a trial between counts */
 enum err save_trial(struct core *c, struct live *l, struct live_trial *t, const char *kind, json_t *data, struct error *error);
+struct effect *effect_new(struct core *c, enum effect_kind kind);
 void add_effect(struct core *c, enum effect_kind kind, struct live *l, struct live_trial *t);
 void add_forget(struct core *c, struct live *l, const char *run_key, bool drop);
 void wake_at(struct core *c, int64_t mono);
@@ -256,12 +267,20 @@ void runs_close(struct core *c);
 struct connection *runs_connection(struct core *c, const char *backend);
 void runs_submit(struct core *c, struct live *l, struct live_trial *t);
 void runs_cancel(struct core *c, const char *backend, const char *run_key, double grace_s); /* now, or when the submit that is under way has ended */
+struct node;
+struct stage;
+void runs_submit_step(struct core *c, struct node *n, json_t *run, struct stage *stage); /* takes both */
+int64_t runs_heard(struct core *c, const char *run_key); /* wall ms: when it last wrote; 0 = not known */
 void runs_forget(struct core *c, const char *backend, const char *run_key, bool drop);
 
 struct run_event { /* inside RUN_STATUS, RUN_OUTPUT, SUBMIT_FAILED */
     int64_t experiment, trial, attempt;
+    int64_t run, step;    /* of a pipeline: the attempt is one of this step; 0 = of the trial */
     char run_key[80];
     struct backend_status status;
+    json_t *metrics;      /* RUN_STATUS: what the backend knows of final values, owned; NULL = nothing */
+    struct harvest *harvest; /* RUN_STATUS of a step that succeeded */
+    char artifact[80];    /* SUBMIT_FAILED: which one is corrupt */
     struct error error;   /* SUBMIT_FAILED */
     char *tail;           /* last log lines */
     char *cursor;         /* RUN_OUTPUT */
