@@ -16,7 +16,7 @@
 #define NOT_SAID (-1)
 
 struct ask {
-    int64_t after, limit, experiment_id;
+    int64_t after, limit, experiment_id, run_id;
     const char *project;
     double wait;
     bool stream;
@@ -39,6 +39,17 @@ static enum err find_experiment(struct request *r, struct db *db, const char *pr
     return OK;
 }
 
+static enum err find_run(struct db *db, const char *uid, int64_t *id, struct error *error)
+{
+    struct run_row *row;
+    enum err err = run_get(db, uid, &row, error);
+    if (err)
+        return err;
+    *id = row->id;
+    run_free(row);
+    return OK;
+}
+
 static enum err read_ask(struct request *r, struct db *db, struct ask *a, struct error *error)
 {
     const char *project = request_query(r, "project"), *experiment = request_query(r, "experiment"), *last = r->header[HEADER_LAST_EVENT_ID];
@@ -55,7 +66,9 @@ static enum err read_ask(struct request *r, struct db *db, struct ask *a, struct
         if (*end || errno || a->after < 0)
             err = err_set(error, ERR_INVALID, "QUERY", "Last-Event-ID must be the id of an event, not \"%.40s\"", last);
     }
-    if (!err && r->arg[1])
+    if (!err && r->arg[1] && strstr(r->route->path, "/runs/"))
+        err = find_run(db, r->arg[1], &a->run_id, error);
+    else if (!err && r->arg[1])
         err = find_experiment(r, db, r->arg[0], r->arg[1], &a->experiment_id, error);
     else if (!err && experiment && *experiment)
         err = find_experiment(r, db, a->project ? a->project : "default", experiment, &a->experiment_id, error);
@@ -123,7 +136,7 @@ static void end_stream(struct stream *s, const struct error *error)
 static bool fill(struct request *r)
 {
     struct stream *s = r->stream;
-    struct event_query q = {.after = s->after, .experiment_id = s->experiment, .project = s->arg, .limit = STREAM_PAGE};
+    struct event_query q = {.after = s->after, .experiment_id = s->experiment > 0 ? s->experiment : 0, .run_id = s->experiment < 0 ? -s->experiment : 0, .project = s->arg, .limit = STREAM_PAGE};
     struct found f = {.b = s->out};
     struct error error;
     struct db *db = store_reader(r->api->store);
@@ -158,8 +171,8 @@ static enum err begin_stream(struct request *r, struct db *db, const struct ask 
     r->stream = X_NEW(struct stream);
     *r->stream = (struct stream){.fill = fill, .release = release, .type = "text/event-stream"};
     r->stream->after = a->after == NOT_SAID ? last : a->after;
-    r->stream->experiment = a->experiment_id;
-    r->stream->arg = a->project && !a->experiment_id ? x_strdup(a->project) : NULL;
+    r->stream->experiment = a->run_id ? -a->run_id : a->experiment_id; /* as watchers know them */
+    r->stream->arg = a->project && !a->experiment_id && !a->run_id ? x_strdup(a->project) : NULL;
     r->stream->bookmark_at = clock_mono_ms() + BOOKMARK_MS;
     /* the headers are to leave at once: without a first line a client sees nothing until something happens */
     buf_addf(&r->stream->out, ": revision %" PRId64 "\n\n", r->stream->after);
@@ -169,13 +182,13 @@ static enum err begin_stream(struct request *r, struct db *db, const struct ask 
 
 static enum err answer_events(struct request *r, struct db *db, const struct ask *a, struct error *error)
 {
-    struct event_query q = {.after = a->after, .experiment_id = a->experiment_id, .project = a->experiment_id ? NULL : a->project, .limit = a->limit};
+    struct event_query q = {.after = a->after, .experiment_id = a->experiment_id, .run_id = a->run_id, .project = a->experiment_id ? NULL : a->project, .limit = a->limit};
     struct found f = {0};
     int64_t next;
     buf_adds(&f.b, "{\"events\":[");
     enum err err = look(db, &q, add_json, &f, &next, error);
     if (!err && !f.n && request_may_wait(r, a->wait)) {
-        request_wait(r, a->experiment_id, r->deadline);
+        request_wait(r, a->run_id ? -a->run_id : a->experiment_id, r->deadline);
     } else if (!err) {
         buf_addf(&f.b, "],\"next_revision\":%" PRId64 "}", next);
         answer_buf(r, 200, &f.b);

@@ -304,7 +304,10 @@ enum err handle_experiment_create(struct request *r, struct error *error)
     json_t *document = yaml_load(r->body.data, r->body.len, error);
     if (!document)
         return ERR_SYNTAX == error->code ? error->code : err_set(error, ERR_SYNTAX, "FILE_SYNTAX", "%s", error->detail);
-    struct spec *spec = read_spec(r, document, &problems);
+    json_t *run = json_object_get(document, "run");
+    if (json_is_string(json_object_get(run, "backend")) && !strcmp(json_string_value(json_object_get(run, "backend")), "pipeline"))
+        core_pin(r->api->core, r->arg[0], run, "/run", &problems);
+    struct spec *spec = problems.n ? NULL : read_spec(r, document, &problems);
     json_decref(document);
     if (spec)
         core_validate(r->api->core, spec, &problems);

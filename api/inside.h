@@ -167,11 +167,17 @@ bool answer_not_modified(struct request *r, int64_t revision); /* If-None-Match 
 /* --- problem.c */
 void answer_problem(struct request *r, const struct error *error, json_t *errors); /* takes errors (may be NULL) */
 
+/* --- runs.c: bodies that are JSON or YAML, and hold a pipeline */
+enum err request_document(struct request *r, const char *const *members, json_t **out, struct error *error); /* members: NULL-ended */
+enum err request_pipeline(struct request *r, json_t *body, struct error *error); /* takes it: pins its pipeline, hands the command over; or answers what is wrong */
+
 /* --- body.c */
 enum err body_json(struct request *r, json_t **errors, struct error *error); /* reads r->body by the route's members into r->json */
 
 /* --- logs.c */
 enum err answer_log(struct request *r, struct db *db, const struct experiment *e, const struct trial *t, struct error *error); /* its standard output as text, the newest of it if it is long */
+
+enum err answer_logs_of(struct request *r, const char *backend, const char *run_key, int64_t watched, struct error *error); /* as the query asks: offset, limit, tail, stream, wait */
 
 /* --- page.c: lists */
 struct page {

@@ -108,6 +108,13 @@ static enum err read_logs(struct request *r, const struct ask *ask, const char *
     return err;
 }
 
+enum err answer_logs_of(struct request *r, const char *backend, const char *run_key, int64_t watched, struct error *error)
+{
+    struct ask ask;
+    enum err err = read_ask(r, &ask, error);
+    return err ? err : read_logs(r, &ask, backend, run_key, watched, error);
+}
+
 enum err handle_logs(struct request *r, struct error *error)
 {
     struct ask ask;

@@ -7,6 +7,6 @@
 
 #define members_unchecked NULL
 extern const struct member members_nothing[], members_project[], members_stop[], members_clone[], members_suggest[], members_trial[], members_report[],
-    members_heartbeat[], members_complete[], members_fail[], members_trainer_status[];
+    members_force[], members_rerun[], members_alias[], members_heartbeat[], members_complete[], members_fail[], members_trainer_status[];
 
 #endif

@@ -159,7 +159,7 @@ enum err request_command(struct request *r, struct command **out, struct error *
     if (r->arg[0])
         c->project = x_strdup(r->arg[0]);
     if (r->arg[1])
-        c->experiment = x_strdup(r->arg[1]);
+        *(strstr(r->route->path, "/{experiment}") ? &c->experiment : &c->run) = x_strdup(r->arg[1]);
     c->body = r->json;
     r->json = NULL;
     if (r->who.kind == WHO_TRIAL)
@@ -179,7 +179,9 @@ static void location(struct request *r, const struct command *c)
     if (c->kind == CMD_TRIAL_CREATE)
         answer_header(r, "Location", "%s%s/%" PRId64, r->api->config.base_path, r->path,
                       c->n_trials ? c->trials[0].row->number : (int64_t)json_integer_value(json_object_get(c->reply, "number")));
-    else if (name && r->arg[0])
+    else if (c->kind == CMD_RUN_CREATE)
+        answer_header(r, "Location", "%s/api/v1/projects/%s/runs/%s", r->api->config.base_path, r->arg[0], json_string_value(json_object_get(c->reply, "uid")));
+    else if (name && r->arg[0] && !strchr(name, '/') && c->kind != CMD_PIPELINE_PUT && c->kind != CMD_SCHEDULE_CREATE)
         answer_header(r, "Location", "%s/api/v1/projects/%s/experiments/%s", r->api->config.base_path, r->arg[0], name);
 }
 

@@ -319,6 +319,8 @@ void text_event(struct buf *b, const struct event *e)
         integer(b, "trial", e->trial);
     else
         buf_adds(b, ",\"trial\":null");
+    if (e->run && *e->run)
+        string(b, "run", e->run);
     stored(b, "data", e->data);
     buf_add(b, "}", 1);
 }

@@ -8,8 +8,8 @@
 
 enum wake_reason { WAKE_CHANGE, WAKE_DUE, WAKE_STOP };
 
-#define WATCH_ANY 0       /* any experiment */
-#define WATCH_NOTHING (-1) /* no change: only the deadline and the stop */
+#define WATCH_ANY 0       /* any experiment or run; a run is its id negated */
+#define WATCH_NOTHING INT64_MIN /* no change: only the deadline and the stop */
 #define WATCH_MAX_S 60    /* the longest wait */
 
 struct waiter {

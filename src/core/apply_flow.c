@@ -24,7 +24,7 @@ static enum err find(struct core *c, const struct command *command, struct flow 
 static void reply_run(struct command *command, const struct flow *f)
 {
     json_decref(command->reply);
-    command->reply = run_json(f->row);
+    command->reply = run_row_json(f->row);
 }
 
 static struct flow_ask ask_of(const struct command *command)

@@ -242,7 +242,7 @@ void flow_tell_now(struct core *c, const struct flow *f)
 static void tell_refused(struct core *c, const char *key, const struct error *why)
 {
     struct backend_status s = {.phase = PHASE_FAILED, .cause = CAUSE_INVALID, .exit_code = -1, .signal = -1, .reason = "INVALID"};
-    (void)snprintf(s.message, sizeof s.message, "%s", why->detail);
+    (void)snprintf(s.message, sizeof s.message, "%.390s", why->detail);
     tell(c, key, &s);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What an experiment file may refer to, and the checks that need more than its form. */
-#include "core/state.h"
+#include "core/flow.h"
 
 #include "collectors/collector.h"
 
@@ -19,8 +19,9 @@ static void fill(void)
         algorithm_entries[i] = (struct catalog_entry){algorithms[i]->name, algorithms[i]->title, algorithms[i]->settings, algorithms[i]->finite_only, algorithms[i]->stopping};
     for (int i = 0; stoppers[i] && i < MAX_ENTRIES - 1; i++)
         stopper_entries[i] = (struct catalog_entry){stoppers[i]->name, stoppers[i]->title, stoppers[i]->settings, false, NULL};
-    for (int i = 0; backends[i] && i < MAX_ENTRIES - 1; i++)
-        backend_entries[i] = (struct catalog_entry){backends[i]->name, backends[i]->title, backends[i]->settings, false, NULL};
+    backend_entries[0] = (struct catalog_entry){backend_pipeline.name, backend_pipeline.title, backend_pipeline.settings, false, NULL};
+    for (int i = 0; backends[i] && i < MAX_ENTRIES - 2; i++)
+        backend_entries[i + 1] = (struct catalog_entry){backends[i]->name, backends[i]->title, backends[i]->settings, false, NULL};
 }
 
 const struct catalog *core_catalog(void)

@@ -153,3 +153,8 @@ void core_pin(struct core *c, const char *project, json_t *holder, const char *p
     else
         problems_add(problems, place, "REQUIRED", NULL, "must be a pipeline, or the name of one: name, name@version");
 }
+
+enum err core_artifact(struct core *c, const char *id, const char *member, int64_t offset, size_t max, struct buf *out, int64_t *total, struct error *error)
+{
+    return artifacts_read(c->artifacts, id, member, offset, max, out, total, error);
+}

@@ -107,11 +107,20 @@ static json_t *map_value(const struct node *n, const char *name)
     return !strcmp(name, "index") ? json_integer(n->row->item) : json_incref(json_array_get(n->map->items, (size_t)n->row->item));
 }
 
-static json_t *step_output(struct scope *s, const struct ref *r)
+static json_t *output_of(struct scope *s, const struct ref *r)
 {
     const struct node *from = find_node(s->node, r->step);
     json_t *value = from && (node_good(from) || from == s->node->frame->owner) ? json_object_get(from->outputs, r->name) : NULL;
     return value ? seen(s, value) : NULL;
+}
+
+/* Taken from the cache or not, a step's success is the same. */
+static json_t *step_state(const struct scope *s, const struct ref *r)
+{
+    const struct node *n = find_node(s->node, r->step);
+    if (!n || !node_over(n))
+        return NULL;
+    return json_string(node_good(n) ? step_state_name(STEP_SUCCEEDED) : step_state_name(n->row->state));
 }
 
 json_t *flow_value(void *arg, const struct ref *r)
@@ -129,7 +138,9 @@ json_t *flow_value(void *arg, const struct ref *r)
         }
         return json_incref(json_object_get(s->inputs, r->name));
     case REF_STEP_OUTPUT:
-        return step_output(s, r);
+        return output_of(s, r);
+    case REF_STEP_STATE:
+        return step_state(s, r);
     case REF_OUT:
         return s->dir ? json_sprintf("%s/out/%s", s->dir, r->name) : json_sprintf("${out.%s}", r->name);
     case REF_MAP: {

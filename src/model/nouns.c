@@ -149,7 +149,7 @@ static size_t character(const char *p)
 }
 
 /* Messages may hold log lines, and those any bytes: what is no UTF-8 becomes U+FFFD. */
-json_t *text_json(const char *text)
+json_t *noun_text_json(const char *text)
 {
     text = text ? text : "";
     json_t *value = json_string(text);
@@ -167,7 +167,7 @@ json_t *text_json(const char *text)
 }
 
 /* A stored JSON object. */
-json_t *object_json(const char *text)
+json_t *noun_object_json(const char *text)
 {
     json_t *value = text && strcmp(text, "{}") != 0 ? json_loads(text, 0, NULL) : NULL;
     return value ? value : json_object();
@@ -204,13 +204,13 @@ static void set_progress(json_t *out, const struct experiment *e, const json_t *
 
 json_t *experiment_json(const struct experiment *e, bool with_spec)
 {
-    json_t *out = json_object(), *spec = object_json(e->spec);
-    set(out, "name", text_json(e->name));
-    set(out, "uid", text_json(e->uid));
-    set(out, "project", text_json(e->project));
+    json_t *out = json_object(), *spec = noun_object_json(e->spec);
+    set(out, "name", noun_text_json(e->name));
+    set(out, "uid", noun_text_json(e->uid));
+    set(out, "project", noun_text_json(e->project));
     set(out, "state", json_string_nocheck(experiment_state_name(e->state)));
-    set(out, "reason", text_json(e->reason));
-    set(out, "message", text_json(e->message));
+    set(out, "reason", noun_text_json(e->reason));
+    set(out, "message", noun_text_json(e->message));
     set(out, "seed", json_integer(e->seed));
     set(out, "n_trials", json_integer(e->n_trials));
     set(out, "counts", counts_json(e));
@@ -222,9 +222,9 @@ json_t *experiment_json(const struct experiment *e, bool with_spec)
     }
     set(out, "best", best);
     set_progress(out, e, spec);
-    set(out, "labels", object_json(e->labels));
-    set(out, "annotations", object_json(e->annotations));
-    set(out, "note", text_json(e->note));
+    set(out, "labels", noun_object_json(e->labels));
+    set(out, "annotations", noun_object_json(e->annotations));
+    set(out, "note", noun_text_json(e->note));
     set(out, "revision", json_integer(e->revision));
     set(out, "create_time", time_json(e->create_ms));
     set(out, "update_time", time_json(e->update_ms));
@@ -241,18 +241,18 @@ json_t *trial_json(const struct trial *t)
     json_t *out = json_object();
     set(out, "number", json_integer(t->number)); /* the API promises it first */
     set(out, "state", json_string_nocheck(trial_state_name(t->state)));
-    set(out, "reason", text_json(t->reason));
-    set(out, "message", text_json(t->message));
-    set(out, "params", object_json(t->params));
+    set(out, "reason", noun_text_json(t->reason));
+    set(out, "message", noun_text_json(t->message));
+    set(out, "params", noun_object_json(t->params));
     set(out, "objective", known_json(t->objective));
     set(out, "objective_se", known_json(t->objective_se));
-    set(out, "metrics", object_json(t->metrics));
+    set(out, "metrics", noun_object_json(t->metrics));
     set(out, "attempt", json_integer(t->attempt));
     set(out, "replicate", json_integer(t->replicate));
-    set(out, "worker", text_json(t->worker));
-    set(out, "origin", object_json(t->origin));
-    set(out, "labels", object_json(t->labels));
-    set(out, "note", text_json(t->note));
+    set(out, "worker", noun_text_json(t->worker));
+    set(out, "origin", noun_object_json(t->origin));
+    set(out, "labels", noun_object_json(t->labels));
+    set(out, "note", noun_text_json(t->note));
     set(out, "progress", known_json(t->progress));
     set(out, "revision", json_integer(t->revision));
     set(out, "create_time", time_json(t->create_ms));
@@ -268,10 +268,10 @@ json_t *attempt_json(const struct attempt *a)
     set(out, "number", json_integer(a->number));
     set(out, "replicate", json_integer(a->replicate));
     set(out, "state", json_string_nocheck(trial_state_name(a->state)));
-    set(out, "reason", text_json(a->reason));
-    set(out, "message", text_json(a->message));
-    set(out, "run_key", text_json(a->run_key));
-    set(out, "worker", text_json(a->worker));
+    set(out, "reason", noun_text_json(a->reason));
+    set(out, "message", noun_text_json(a->message));
+    set(out, "run_key", noun_text_json(a->run_key));
+    set(out, "worker", noun_text_json(a->worker));
     set(out, "exit_code", known_int_json(a->exit_code, -1));
     set(out, "signal", known_int_json(a->signal, -1));
     set(out, "create_time", time_json(a->create_ms));
@@ -283,7 +283,7 @@ json_t *attempt_json(const struct attempt *a)
 json_t *measurement_json(const struct measurement *m)
 {
     json_t *out = json_object();
-    set(out, "metric", text_json(m->metric));
+    set(out, "metric", noun_text_json(m->metric));
     set(out, "step", json_integer(m->step));
     set(out, "value", number_json(m->value));
     set(out, "attempt", json_integer(m->attempt));
@@ -297,12 +297,12 @@ json_t *event_json(const struct event *e)
     json_t *out = json_object();
     set(out, "revision", json_integer(e->revision));
     set(out, "time", time_json(e->time_ms));
-    set(out, "kind", text_json(e->kind));
-    set(out, "project", text_json(e->project));
-    set(out, "experiment", text_json(e->experiment));
+    set(out, "kind", noun_text_json(e->kind));
+    set(out, "project", noun_text_json(e->project));
+    set(out, "experiment", noun_text_json(e->experiment));
     set(out, "trial", known_int_json(e->trial, 0));
     if (e->run && *e->run)
-        set(out, "run", text_json(e->run));
-    set(out, "data", object_json(e->data));
+        set(out, "run", noun_text_json(e->run));
+    set(out, "data", noun_object_json(e->data));
     return out;
 }

@@ -13,7 +13,7 @@ void noun_release(void *noun, const size_t *texts, size_t n);
 
 json_t *known_json(double value);                         /* NAN is null */
 json_t *known_int_json(int64_t value, int64_t unknown);
-json_t *text_json(const char *text);                      /* bytes that are no UTF-8 are replaced */
-json_t *object_json(const char *text);                    /* a stored object; {} when it cannot be read */
+json_t *noun_text_json(const char *text);                      /* bytes that are no UTF-8 are replaced */
+json_t *noun_object_json(const char *text);                    /* a stored object; {} when it cannot be read */
 
 #endif

@@ -98,34 +98,34 @@ static void set(json_t *object, const char *member, json_t *value)
 
 json_t *pipeline_row_json(const struct pipeline_row *p, bool with_document)
 {
-    json_t *out = json_object(), *code = object_json(p->code);
-    set(out, "project", text_json(p->project));
-    set(out, "name", text_json(p->name));
-    set(out, "sha", text_json(p->sha));
-    set(out, "version", text_json(p->version));
+    json_t *out = json_object(), *code = noun_object_json(p->code);
+    set(out, "project", noun_text_json(p->project));
+    set(out, "name", noun_text_json(p->name));
+    set(out, "sha", noun_text_json(p->sha));
+    set(out, "version", noun_text_json(p->version));
     set(out, "code", json_incref(json_object_get(code, "") ? json_object_get(code, "") : json_null()));
     set(out, "create_time", time_json(p->create_ms));
     if (with_document)
-        set(out, "pipeline", object_json(p->document));
+        set(out, "pipeline", noun_object_json(p->document));
     json_decref(code);
     return out;
 }
 
-json_t *run_json(const struct run_row *r)
+json_t *run_row_json(const struct run_row *r)
 {
     json_t *out = json_object();
-    set(out, "uid", text_json(r->uid));
-    set(out, "project", text_json(r->project));
-    set(out, "pipeline", text_json(r->pipeline));
+    set(out, "uid", noun_text_json(r->uid));
+    set(out, "project", noun_text_json(r->project));
+    set(out, "pipeline", noun_text_json(r->pipeline));
     set(out, "state", json_string_nocheck(run_state_name(r->state)));
-    set(out, "outcome", text_json(r->outcome));
-    set(out, "reason", text_json(r->reason));
-    set(out, "message", text_json(r->message));
-    set(out, "params", object_json(r->params));
-    set(out, "outputs", object_json(r->outputs));
-    set(out, "origin", object_json(r->origin));
-    set(out, "labels", object_json(r->labels));
-    set(out, "key", *r->key ? text_json(r->key) : json_null());
+    set(out, "outcome", noun_text_json(r->outcome));
+    set(out, "reason", noun_text_json(r->reason));
+    set(out, "message", noun_text_json(r->message));
+    set(out, "params", noun_object_json(r->params));
+    set(out, "outputs", noun_object_json(r->outputs));
+    set(out, "origin", noun_object_json(r->origin));
+    set(out, "labels", noun_object_json(r->labels));
+    set(out, "key", *r->key ? noun_text_json(r->key) : json_null());
     set(out, "saved_seconds", json_real(r->saved_s));
     set(out, "revision", json_integer(r->revision));
     set(out, "create_time", time_json(r->create_ms));
@@ -138,16 +138,16 @@ json_t *run_json(const struct run_row *r)
 json_t *step_row_json(const struct step_row *s)
 {
     json_t *out = json_object();
-    set(out, "path", text_json(s->path));
-    set(out, "step", text_json(s->step));
+    set(out, "path", noun_text_json(s->path));
+    set(out, "step", noun_text_json(s->step));
     set(out, "item", known_int_json(s->item, -1));
     set(out, "state", json_string_nocheck(step_state_name(s->state)));
     set(out, "attempt", json_integer(s->attempt));
-    set(out, "cause", text_json(s->cause));
-    set(out, "message", text_json(s->message));
-    set(out, "outputs", *s->outputs ? object_json(s->outputs) : json_null());
-    set(out, "cache_key", text_json(s->cache_key));
-    set(out, "cached_from", *s->cached_from ? text_json(s->cached_from) : json_null());
+    set(out, "cause", noun_text_json(s->cause));
+    set(out, "message", noun_text_json(s->message));
+    set(out, "outputs", *s->outputs ? noun_object_json(s->outputs) : json_null());
+    set(out, "cache_key", noun_text_json(s->cache_key));
+    set(out, "cached_from", *s->cached_from ? noun_text_json(s->cached_from) : json_null());
     set(out, "cost_seconds", known_json(s->cost_s));
     set(out, "retry_time", time_json(s->retry_ms));
     set(out, "revision", json_integer(s->revision));
@@ -161,9 +161,9 @@ json_t *step_attempt_json(const struct step_attempt *a)
     json_t *out = json_object();
     set(out, "number", json_integer(a->number));
     set(out, "state", json_string_nocheck(step_state_name(a->state)));
-    set(out, "cause", text_json(a->cause));
-    set(out, "message", text_json(a->message));
-    set(out, "run_key", text_json(a->run_key));
+    set(out, "cause", noun_text_json(a->cause));
+    set(out, "message", noun_text_json(a->message));
+    set(out, "run_key", noun_text_json(a->run_key));
     set(out, "exit_code", known_int_json(a->exit_code, -1));
     set(out, "signal", known_int_json(a->signal, -1));
     set(out, "create_time", time_json(a->create_ms));
@@ -175,7 +175,7 @@ json_t *step_attempt_json(const struct step_attempt *a)
 json_t *step_measurement_json(const struct step_measurement *m)
 {
     json_t *out = json_object();
-    set(out, "metric", text_json(m->metric));
+    set(out, "metric", noun_text_json(m->metric));
     set(out, "step", json_integer(m->step));
     set(out, "value", number_json(m->value));
     set(out, "cached", json_boolean(m->cached));
@@ -186,11 +186,11 @@ json_t *step_measurement_json(const struct step_measurement *m)
 json_t *schedule_json(const struct schedule_row *s)
 {
     json_t *out = json_object();
-    set(out, "name", text_json(s->name));
-    set(out, "project", text_json(s->project));
-    set(out, "kind", text_json(s->kind));
-    set(out, "when", object_json(s->document));
-    set(out, "target", object_json(s->target));
+    set(out, "name", noun_text_json(s->name));
+    set(out, "project", noun_text_json(s->project));
+    set(out, "kind", noun_text_json(s->kind));
+    set(out, "when", noun_object_json(s->document));
+    set(out, "target", noun_object_json(s->target));
     set(out, "paused", json_boolean(s->paused));
     set(out, "next_time", time_json(s->next_ms));
     set(out, "create_time", time_json(s->create_ms));
@@ -201,9 +201,9 @@ json_t *fire_json(const struct fire_row *f)
 {
     json_t *out = json_object();
     set(out, "planned_time", time_json(f->planned_ms));
-    set(out, "outcome", text_json(f->outcome));
-    set(out, "started", *f->started ? text_json(f->started) : json_null());
-    set(out, "message", text_json(f->message));
+    set(out, "outcome", noun_text_json(f->outcome));
+    set(out, "started", *f->started ? noun_text_json(f->started) : json_null());
+    set(out, "message", noun_text_json(f->message));
     set(out, "time", time_json(f->time_ms));
     return out;
 }

@@ -131,7 +131,7 @@ void schedule_free(struct schedule_row *s);
 
 /* New references. */
 json_t *pipeline_row_json(const struct pipeline_row *p, bool with_document);
-json_t *run_json(const struct run_row *r);
+json_t *run_row_json(const struct run_row *r);
 json_t *step_row_json(const struct step_row *s);
 json_t *step_attempt_json(const struct step_attempt *a);
 json_t *step_measurement_json(const struct step_measurement *m);

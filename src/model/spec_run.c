@@ -26,7 +26,7 @@
 #define MAX_BACKENDS 64
 
 static const char *const members[] = {"backend", "command",     "shell",    "env",   "cwd",           "metrics",   "retries",
-                                      "retry_delay", "retry_on", "grace", "success_codes", "log_limit", "limits", NULL};
+                                      "retry_delay", "retry_on", "grace", "success_codes", "log_limit", "limits", "pipeline", "params", "code", "root", NULL};
 static const char *const metrics_members[] = {"from", "path", "format", "filters", NULL};
 static const char *const limits_members[] = {"memory", "cpu_time", "files", "file_size", "processes", NULL};
 static const char *const sources[] = {"stdout", "stderr", "file", "tensorboard", "mlflow", "kubeflow", NULL};
@@ -234,18 +234,63 @@ static const char *read_backend(const struct reader *r, const struct catalog_ent
     return names[reader_choice(r, "backend", names, fallback)];
 }
 
+/* What each parameter of the pipeline is given: a value, or a text with placeholders. */
+static json_t *read_bindings(const struct reader *run, const char *const *names)
+{
+    struct reader r = reader_enter(run, "params", NULL);
+    json_t *out = json_object(), *value;
+    const char *name;
+    json_object_foreach((json_t *)(uintptr_t)r.object, name, value)
+    {
+        char *pointer CLEANUP_FREE = pointer_join(r.pointer, name);
+        if (json_is_string(value))
+            template_check(json_string_value(value), names, pointer, run->problems);
+        set(out, name, json_deep_copy(value));
+    }
+    reader_close(&r);
+    return out;
+}
+
+/* With backend: pipeline a trial is a run of one; src/pipeline reads what stands in it. */
+static void read_pipeline(const struct reader *r, json_t *out, const char *const *names)
+{
+    static const char *const not_here[] = {"command", "shell", "env", "cwd", NULL};
+    const json_t *pipeline = reader_find(r, "pipeline"), *code = reader_find(r, "code");
+    for (size_t i = 0; not_here[i]; i++)
+        if (reader_find(r, not_here[i]))
+            reader_bad(r, not_here[i], "CONFLICT", NULL, "does not go with backend: pipeline; the steps have their own");
+    if (!json_is_object(pipeline))
+        reader_bad(r, "pipeline", "REQUIRED", NULL, "must be a pipeline (its steps, params, outputs), or the name of one that is kept: name@version");
+    else
+        set(out, "pipeline", json_deep_copy(pipeline));
+    if (code)
+        set(out, "code", json_deep_copy(code));
+    (void)reader_find(r, "root");
+    set(out, "params", read_bindings(r, names));
+}
+
 json_t *spec_run(const json_t *run, const struct catalog_entry *backends, const char *const *names, struct problems *problems)
 {
     struct reader r = reader_open(run, "/run", members, problems);
     json_t *out = json_object();
     bool shell = reader_bool(&r, "shell", false);
     const char *cwd = reader_text(&r, "cwd", MAX_PATH_TEXT, NULL);
-    if (r.object) {
-        set(out, "backend", json_string(read_backend(&r, backends)));
+    const char *backend = r.object ? read_backend(&r, backends) : "";
+    bool pipeline = !strcmp(backend, "pipeline");
+    if (r.object)
+        set(out, "backend", json_string(backend));
+    if (pipeline)
+        read_pipeline(&r, out, names);
+    else if (r.object)
         set(out, "command", read_command(&r, shell, names));
+    if (!pipeline) {
+        static const char *const of_pipelines[] = {"pipeline", "params", "code", "root", NULL};
+        for (size_t i = 0; of_pipelines[i]; i++)
+            if (reader_find(&r, of_pipelines[i]))
+                reader_bad(&r, of_pipelines[i], "CONFLICT", "backend: pipeline", "belongs to backend: pipeline");
+        set(out, "shell", json_boolean(shell));
+        set(out, "env", read_env(&r, names));
     }
-    set(out, "shell", json_boolean(shell));
-    set(out, "env", read_env(&r, names));
     if (cwd) {
         template_check(cwd, names, "/run/cwd", problems);
         set(out, "cwd", json_string(cwd));
