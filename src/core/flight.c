@@ -7,7 +7,7 @@
 char *flow_flight_key(const struct node *n)
 {
     const struct run_row *run = n->frame->flow->row;
-    if (!*n->row->cache_key)
+    if (!*n->row->cache_key || (!n->step->n_outputs && !n->step->expand)) /* what gives nothing is run for what it does */
         return NULL;
     switch (n->step->cache) {
     case CACHE_NONE:

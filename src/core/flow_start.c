@@ -141,7 +141,7 @@ static enum err try_origin(struct core *c, struct node *n, bool *taken, struct e
     const json_t *origin = n->frame->flow->origin;
     const int64_t from = json_integer_value(json_object_get(origin, "run_id"));
     struct step_row *row = NULL;
-    if (!from || step_by_path(c->db, from, n->row->path, &row, NULL))
+    if (!from || !n->step->n_outputs || step_by_path(c->db, from, n->row->path, &row, NULL))
         return OK;
     json_t *outputs = *row->outputs ? json_loads(row->outputs, 0, NULL) : NULL;
     enum err err = OK;

@@ -9,6 +9,7 @@
 
 #include "assets.h"
 #include "base/mem.h"
+#include "model/runs.h"
 #include "model/states.h"
 #include "model/yaml.h"
 #include "router.h"
@@ -161,11 +162,23 @@ static const char *trial_state(int i)
     return trial_state_name((enum trial_state)i);
 }
 
+static const char *run_state(int i)
+{
+    return run_state_name((enum run_state)i);
+}
+
+static const char *step_state(int i)
+{
+    return step_state_name((enum step_state)i);
+}
+
 static void states_are_those_of_the_model(void **state)
 {
     (void)state;
     names_of("ExperimentState", experiment_state, EXPERIMENT_STATE_COUNT);
     names_of("TrialState", trial_state, TRIAL_STATE_COUNT);
+    names_of("RunState", run_state, RUN_STATE_COUNT);
+    names_of("StepState", step_state, STEP_STATE_COUNT);
 }
 
 int main(void)
