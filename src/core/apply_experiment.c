@@ -78,8 +78,7 @@ static enum err enqueue_warm(struct core *c, struct live *l, struct error *error
     return OK;
 }
 
-/* Takes the spec. */
-static enum err create(struct core *c, struct command *command, struct spec *spec, struct live **out, struct error *error)
+enum err experiment_make(struct core *c, const char *project, struct spec *spec, struct live **out, struct error *error)
 {
     char uid[ID_TEXT], made_up[SPEC_NAME_MAX + 1], short_id[10];
     id_new(c->now, uid);
@@ -90,7 +89,7 @@ static enum err create(struct core *c, struct command *command, struct spec *spe
     (void)json_object_set_new(spec->document, "name", json_string(name));
     char *text CLEANUP_FREE = json_text(spec->document);
     struct experiment fresh = {.uid = uid,
-                               .project = command->project,
+                               .project = project,
                                .name = name,
                                .spec = text,
                                .state = EXPERIMENT_RUNNING,
@@ -104,12 +103,7 @@ static enum err create(struct core *c, struct command *command, struct spec *spe
                                .create_ms = c->now,
                                .update_ms = c->now,
                                .start_ms = c->now};
-    enum err err = OK;
-    if (!project_exists(c->db, command->project))
-        err = command->new_project ? project_make(c, command->project, error)
-                                   : err_set(error, ERR_NOT_FOUND, "PROJECT_NOT_FOUND", "there is no project %s", command->project);
-    if (!err)
-        err = experiment_insert(c->db, &fresh, error);
+    enum err err = experiment_insert(c->db, &fresh, error);
     if (err) {
         spec_free(spec);
         return err;
@@ -120,6 +114,19 @@ static enum err create(struct core *c, struct command *command, struct spec *spe
     if (!err)
         err = enqueue_initial(c, l, error);
     return err ? err : enqueue_warm(c, l, error);
+}
+
+/* Takes the spec. */
+static enum err create(struct core *c, struct command *command, struct spec *spec, struct live **out, struct error *error)
+{
+    enum err err = OK;
+    if (!project_exists(c->db, command->project))
+        err = command->new_project ? project_make(c, command->project, error)
+                                   : err_set(error, ERR_NOT_FOUND, "PROJECT_NOT_FOUND", "there is no project %s", command->project);
+    if (!err)
+        return experiment_make(c, command->project, spec, out, error);
+    spec_free(spec);
+    return err;
 }
 
 enum err apply_experiment_create(struct core *c, struct command *command, enum applied *how, struct error *error)

@@ -125,6 +125,7 @@ static void begin_batch(struct core *c)
     c->now = c->clock->wall_ms();
     c->mono = c->clock->mono_ms();
     c->n_touched = c->n_flows_touched = 0;
+    c->schedules_changed = false;
     c->answered = NULL;
     c->answered_tail = &c->answered;
     c->to_park = NULL;
@@ -323,6 +324,9 @@ static struct command *undo_batch(struct core *c)
     }
     for (size_t i = 0; i < c->n_flows_touched; i++)
         c->flows_touched[i]->touched = false;
+    struct error unread;
+    if (c->schedules_changed && schedules_load(c, &unread))
+        log_event(LOG_ERROR, "store.reload_failed", "{s:s}", "detail", unread.detail);
     let_go(c);
     (void)event_bounds(c->db, &(int64_t){0}, &c->revision, NULL);
     begin_batch(c);
@@ -433,6 +437,7 @@ static void core_release(struct core *c)
 {
     runs_close(c);
     flows_free_all(c);
+    schedules_free(c);
     free(c->flows_touched);
     artifacts_close(c->artifacts);
     live_free_all(c);

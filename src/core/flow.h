@@ -222,6 +222,11 @@ enum err flow_deadlines(struct core *c, struct error *error);  /* what has becom
 enum err flow_recover(struct core *c, struct error *error);    /* at a start */
 void flow_start_effect(struct core *c, const struct effect *e);
 
+/* --- apply_schedule.c */
+enum err schedules_load(struct core *c, struct error *error);
+enum err schedules_fire(struct core *c, struct error *error); /* what has come due */
+void schedules_free(struct core *c);
+
 /* --- apply_step.c: what backends tell of a step's attempt */
 struct node *step_of(struct core *c, const struct run_event *e); /* NULL: that attempt is not the present one */
 enum err step_not_taken(struct core *c, const struct run_event *e, struct error *error);

@@ -358,6 +358,8 @@ static enum err finish(struct core *c, struct flow *f, const struct act *a, stru
     set_text(&f->row->outcome, run_state_name(end));
     f->row->end_ms = c->now;
     flow_tell(c, f);
+    if (f->row->schedule_id) /* a firing may wait for it */
+        wake_at(c, c->mono);
     return flow_record(c, f, NULL, kinds[end], json_pack("{s:s}", "reason", f->row->reason), error);
 }
 

@@ -49,11 +49,10 @@ enum err flow_schedule(struct core *c, struct flow *f, struct error *error)
 
 enum err flow_deadlines(struct core *c, struct error *error)
 {
-    (void)error;
     struct flow *f, *next;
     HASH_ITER(hh, c->flows, f, next)
     flow_touch(c, f);
-    return OK;
+    return schedules_fire(c, error);
 }
 
 void flow_start_effect(struct core *c, const struct effect *e)
@@ -93,7 +92,9 @@ static bool remember(void *arg, const struct run_row *r)
 enum err flow_recover(struct core *c, struct error *error)
 {
     struct ids ids = {0};
-    enum err err = run_live(c->db, remember, &ids, error);
+    enum err err = schedules_load(c, error);
+    if (!err)
+        err = run_live(c->db, remember, &ids, error);
     for (size_t i = 0; i < ids.n && !err; i++) {
         struct flow *f;
         struct error why = {0};

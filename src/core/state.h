@@ -144,6 +144,9 @@ struct core {
     struct flow *flows;            /* runs of pipelines (flow.h) */
     struct flow_plan *flow_plans;
     struct flight *flights;
+    struct schedule_live *schedules;
+    size_t n_schedules;
+    bool schedules_changed;        /* in this batch: read anew if it is undone */
 
     /* this batch */
     int64_t now, mono;          /* wall and monotonic ms, read once a batch */
@@ -288,6 +291,9 @@ struct run_event { /* inside RUN_STATUS, RUN_OUTPUT, SUBMIT_FAILED */
     size_t n_points;
 };
 void run_event_free(void *run_event);
+
+/* --- apply_experiment.c */
+enum err experiment_make(struct core *c, const char *project, struct spec *spec, struct live **out, struct error *error); /* takes the spec */
 
 /* --- recover.c */
 enum err recover(struct core *c, struct error *error);

@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-from hone import Case, name, until
+from hone import Case, name, run_spec, until
 
 P = "/api/v1/projects/default"
 OVER = ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -316,3 +316,59 @@ class Pipelines(Case):
         first, second = self.begin(doc, key=key), self.begin(doc, key=key)
         self.assertEqual(first["uid"], second["uid"])
         self.end(first)
+
+    # -- schedules
+
+    def schedule(self, called):
+        return self.ok(self.s.get(f"{P}/schedules/{called}"))
+
+    def fires(self, called, outcome):
+        return [f for f in self.schedule(called)["fires"] if f["outcome"] == outcome]
+
+    def test_a_schedule_starts_runs_and_skips_while_one_is_under_way(self):
+        called = name("s")
+        doc = pipeline({"a": {"run": ["sleep", "${params.t}"]}}, params={"t": "int"})
+        self.problem(self.s.post(P + "/schedules", {"name": called, "when": {"every": 1}, "pipeline": doc}), 422, pointer="/params/t")
+        self.ok(self.s.post(P + "/schedules", {"name": called, "when": {"every": 1, "params": {"t": 2}}, "pipeline": doc}), 201)
+        self.problem(self.s.post(P + "/schedules", {"name": called, "when": {"every": 1}, "pipeline": doc, "params": {"t": 1}}), 409, "SCHEDULE_EXISTS")
+        until(lambda: self.fires(called, "STARTED") and self.fires(called, "SKIPPED"), "it to fire")
+        self.assertTrue(self.ok(self.s.post(f"{P}/schedules/{called}:pause"))["paused"])
+        fires = self.schedule(called)["fires"]
+        planned = [f["planned_time"] for f in fires]
+        self.assertEqual(len(planned), len(set(planned)))
+        started = self.fires(called, "STARTED")[0]["started"]
+        self.assertEqual(self.ok(self.s.get(f"{P}/runs/{started}"))["origin"]["schedule"], called)
+        self.assertFalse(self.ok(self.s.post(f"{P}/schedules/{called}:resume"))["paused"])
+        self.assertIn(called, [s["name"] for s in self.ok(self.s.get(P + "/schedules"))["schedules"]])
+        self.assertEqual(self.s.delete(f"{P}/schedules/{called}").status, 204)
+        self.problem(self.s.get(f"{P}/schedules/{called}"), 404, "SCHEDULE_NOT_FOUND")
+        self.end({"uid": started})
+
+    def test_a_schedule_starts_experiments(self):
+        called = name("s")
+        spec = run_spec("echo loss=$1")
+        self.ok(self.s.post(P + "/schedules", {"name": called, "when": {"every": 1}, "experiment": spec}), 201)
+        fire = until(lambda: self.fires(called, "STARTED"), "it to fire")[0]
+        self.assertEqual(self.s.delete(f"{P}/schedules/{called}").status, 204)
+        until(lambda: self.ok(self.s.get(f"{P}/experiments/{fire['started']}"))["state"] == "SUCCEEDED", "the experiment to end")
+
+    def test_a_schedule_fires_once_for_each_time_over_kills(self):
+        called = name("s")
+        doc = pipeline({"a": {"run": {"shell": "echo $HONE_RUN >> " + self.file("ran")}}})
+        self.ok(self.s.post(P + "/schedules", {"name": called, "when": {"every": 1, "overlap": "allow", "catchup": "all"}, "pipeline": doc}), 201)
+        for _ in range(8):
+            n = len(self.fires(called, "STARTED"))
+            until(lambda: len(self.fires(called, "STARTED")) > n, "it to fire")
+            self.s.kill()
+            self.s.start()
+        self.ok(self.s.post(f"{P}/schedules/{called}:pause"))
+        fires = self.schedule(called)["fires"]
+        self.assertEqual({f["outcome"] for f in fires}, {"STARTED"})
+        times = sorted(f["planned_time"] for f in fires)
+        self.assertEqual(len(times), len(set(times)))
+        for f in fires:
+            self.end({"uid": f["started"]})
+        with open(self.file("ran")) as f:
+            ran = f.read().split()
+        self.assertEqual(sorted(ran), sorted(f["started"] for f in fires))
+        self.assertEqual(self.s.delete(f"{P}/schedules/{called}").status, 204)
