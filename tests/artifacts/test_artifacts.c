@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
@@ -411,7 +412,8 @@ static bool is_used(void *arg, const char *id)
 
 static void age(const char *path)
 {
-    assert_int_equal(utimensat(AT_FDCWD, path, (const struct timespec[]){{.tv_sec = 1000}, {.tv_sec = 1000}}, 0), 0);
+    if (utimensat(AT_FDCWD, path, (const struct timespec[]){{.tv_sec = 1000}, {.tv_sec = 1000}}, 0))
+        assert_int_equal(errno, ENOENT); /* a sweep was faster */
 }
 
 static int age_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
