@@ -118,11 +118,26 @@ static enum err has_stopped(struct core *c, struct node *n, struct error *error)
     return flow_failed(c, n, FAILURE_TIMEOUT, "TIMEOUT", message, -1, error);
 }
 
+static enum err has_told(struct core *c, struct node *n, const struct harvest *h, int64_t now_ms, struct error *error)
+{
+    struct measurement *points = x_calloc(json_object_size(h->metrics) + 1, sizeof *points);
+    size_t n_points = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach(h->metrics, name, value)
+        points[n_points++] = (struct measurement){.metric = name, .value = json_number_value(value), .time_ms = now_ms};
+    enum err err = n_points ? flow_measure(c, n, points, n_points, false, error) : OK;
+    free(points);
+    return err;
+}
+
 static enum err has_succeeded(struct core *c, struct node *n, struct run_event *e, struct error *error)
 {
     struct harvest *h = e->harvest;
-    if (h && h->outputs) /* the command may be applied again after a rollback: what it holds stays its own */
-        return flow_finished(c, n, json_incref(h->outputs), h->written, h->bytes, error);
+    if (h && h->outputs) { /* the command may be applied again after a rollback: what it holds stays its own */
+        enum err err = has_told(c, n, h, e->status.end_ms, error);
+        return err ? err : flow_finished(c, n, json_incref(h->outputs), h->written, h->bytes, error);
+    }
     const char *why = h && h->problem ? h->problem : "what it left behind could not be read";
     return flow_failed(c, n, h && h->storage ? FAILURE_INFRA : FAILURE_USER, h && h->storage ? "STORAGE" : "USER", why, 0, error);
 }

@@ -210,6 +210,7 @@ struct harvest { /* what a step left behind */
     int64_t bytes;
     char *problem;
     json_t *written; /* by a step with `expand` */
+    json_t *metrics; /* {name: number} that it told beside its outputs (protocol kfp); NULL = none */
     bool storage;    /* the problem is ours: no room, ... */
 };
 void flow_harvest(struct artifacts *a, const struct pipeline *p, const struct step *s, const char *dir, struct harvest *out);

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "core/flow.h"
 #include "model/yaml.h"
+#include "pipeline/kfp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -176,9 +177,31 @@ static void read_written(const struct pipeline *p, const struct step *s, const c
     problems_release(&bad);
 }
 
+/* An artifact of KFP may be metadata alone; whoever takes it still gets a path. */
+static void make_empty(const struct step *s, const char *dir)
+{
+    for (size_t i = 0; i < s->n_outputs; i++) {
+        char *path CLEANUP_FREE = x_asprintf("%s/out/%s", dir, s->outputs[i].name);
+        int fd = type_is_artifact(s->outputs[i].type) ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+        if (fd >= 0)
+            (void)close(fd);
+    }
+}
+
+static json_t *from_kfp(const struct step *s, const char *dir, json_t *written, struct harvest *h)
+{
+    json_t *values;
+    make_empty(s, dir);
+    kfp_outputs(s, written, &values, &h->metrics);
+    json_decref(written);
+    return values;
+}
+
 void flow_harvest(struct artifacts *a, const struct pipeline *p, const struct step *s, const char *dir, struct harvest *h)
 {
     json_t *written = read_outputs(dir, h);
+    if (s->kfp && written)
+        written = from_kfp(s, dir, written, h);
     h->outputs = json_object();
     if (s->expand && !h->problem)
         read_written(p, s, dir, h);
@@ -197,6 +220,7 @@ void harvest_free(struct harvest *h)
         return;
     json_decref(h->outputs);
     json_decref(h->written);
+    json_decref(h->metrics);
     free(h->problem);
     free(h);
 }
