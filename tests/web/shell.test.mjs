@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { login, open } from './browser.mjs';
 import { accessible, rows, sees, text, world } from './fixture.mjs';
-import { Service, askSpec, runSpec, until } from './service.mjs';
+import { Service, askSpec, runSpec, sleep, until } from './service.mjs';
 
 const w = world();
 
@@ -205,6 +205,25 @@ test('it goes on after the service was away', async () => {
     await s.post(`${e.path}/trials`, { params: { x: 0.5 }, state: 'SUCCEEDED', metrics: { loss: 0.5 } });
     await until(async () => (await rows(page)) === 2, 'the new row');
     await sees(page, 'live', '#live');
+});
+
+test('a page that nobody sees asks for nothing, and catches up when it is seen', async () => {
+    const { page, s } = w, e = await s.create(askSpec());
+    await w.show(`default/${e.name}`);
+    await sees(page, 'live', '#live');
+    await sees(page, 'No trial has given a result');
+    const hide = (hidden) => page.evaluate((h) => {
+        Object.defineProperty(document, 'hidden', { configurable: true, get: () => h });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+    await hide(true);
+    const asked = [];
+    page.on('request', (r) => asked.push(r.url()));
+    for (const t of await e.ask(3)) await e.post(`/trials/${t.number}:complete`, { metrics: { loss: t.number } });
+    await sleep(1200);
+    assert.deepEqual(asked.filter((url) => url.includes('/api/')), []);
+    await hide(false);
+    await until(async () => (await rows(page)) === 3, 'the trials');
 });
 
 test('it works under a path', async () => {

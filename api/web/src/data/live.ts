@@ -46,6 +46,20 @@ export interface Follower {
 
 const told = (error: unknown): Problem => (error instanceof Problem ? error : new Problem(-1, (error as Error).message));
 
+/** Ends with `stop`, or when the page goes out of sight: a browser has few connections to a service, and tabs that wait would use them up. */
+function whileSeen(stop: AbortSignal): { signal: AbortSignal; over: () => void } {
+    const poll = new AbortController(), end = () => poll.abort(), look = () => document.hidden && end();
+    stop.addEventListener('abort', end);
+    document.addEventListener('visibilitychange', look);
+    return {
+        signal: poll.signal,
+        over: () => {
+            stop.removeEventListener('abort', end);
+            document.removeEventListener('visibilitychange', look);
+        },
+    };
+}
+
 /** Loads, then follows; gives what ends it. */
 export function follow(f: Follower): () => void {
     const stop = new AbortController(), { signal } = stop;
@@ -55,12 +69,13 @@ export function follow(f: Follower): () => void {
     async function run() {
         let after = -1, retry = FIRST_RETRY_MS;
         while (!signal.aborted) {
+            const seen = whileSeen(signal);
             try {
                 if (after < 0) after = await f.load();
                 if (saved || signal.aborted) return;
                 link.value = { state: 'live', since: 0, detail: '' };
                 await visible();
-                const got = await get<{ events: Event[]; next_revision: number }>(withQuery(f.path, { after, wait: retry > FIRST_RETRY_MS ? 0 : WAIT_S, limit: 2000 }), signal);
+                const got = await get<{ events: Event[]; next_revision: number }>(withQuery(f.path, { after, wait: retry > FIRST_RETRY_MS ? 0 : WAIT_S, limit: 2000 }), seen.signal);
                 if (signal.aborted) return;
                 retry = FIRST_RETRY_MS;
                 after = got.next_revision;
@@ -70,6 +85,7 @@ export function follow(f: Follower): () => void {
                 await sleep(Math.max(PACE_MS, SHARE * (performance.now() - began)), signal);
             } catch (error) {
                 if (signal.aborted) return;
+                if ((error as Error).name === 'AbortError') continue; // out of sight
                 const problem = told(error);
                 if (problem.status === 410) {
                     after = -1;
@@ -84,6 +100,8 @@ export function follow(f: Follower): () => void {
                 } else {
                     return f.failed(problem);
                 }
+            } finally {
+                seen.over();
             }
         }
         return undefined;

@@ -94,7 +94,7 @@ function Parameter({ name, p, errors, onRename, onChange, onRemove }: { name: st
                 ? <Text class="three" label="values, with commas" pointer={`${here}/values`} errors={errors} value={unlist(p.values)} onInput={(t) => set({ values: list(t) })} />
                 : <span class="three" />}
             <button type="button" class="bare" aria-label={`remove ${name}`} onClick={onRemove}>×</button>
-            {(when || p.step !== undefined) && <p class="faint three">{when && <>only when <code>{when}</code></>} {p.step !== undefined && p.step !== 1 && <>in steps of {p.step}</>}</p>}
+            {(when || (p.step !== undefined && p.step !== 1)) && <p class="faint three">{when && <>only when <code>{when}</code></>} {p.step !== undefined && p.step !== 1 && <>in steps of {p.step}</>}</p>}
             {own.map((e) => <p key={e.detail} class="field-problem">{e.detail}{e.hint && ` (${e.hint})`}</p>)}
         </div>
     );

@@ -24,7 +24,7 @@ export function Events({ store }: ViewProps) {
     const shown = kind ? events.filter((x) => x.kind === kind) : events;
     if (got.problem && got.problem.status !== 410) return <Failure problem={got.problem} />;
     if (!got.data && !got.problem) return <Loading what="events" />;
-    const detail = (x: Event) => Object.entries(x.data).map(([k, v]) => `${k} ${typeof v === 'object' ? JSON.stringify(v) : String(v)}`).join(', ');
+    const detail = (x: Event) => Object.entries(x.data).filter(([, v]) => v !== '' && v !== null).map(([k, v]) => `${k} ${typeof v === 'object' ? JSON.stringify(v) : String(v)}`).join(', ');
     return (
         <Card title="Events" note={plural(shown.length, 'event')} actions={<>
             <Select label="kind" value={kind} options={[{ value: '', text: 'all' }, ...kinds.map((k) => ({ value: k, text: k }))]} onChange={(v) => setQuery({ kind: v || undefined })} />

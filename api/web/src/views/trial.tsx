@@ -63,7 +63,7 @@ export function Trial({ store, spec, rest }: ViewProps) {
                     </>}
                 </div>
             </div>
-            {trial.message && <p class="message pre">{trial.message}</p>}
+            {trial.message && trial.state !== 'PRUNED' && <p class="message pre">{trial.message}</p>}
             {!final && trial.progress !== null && <Progress value={trial.progress} label={`progress of trial ${n}`} busy />}
             <div class="grid">
                 <Card title="Parameters" actions={<button type="button" onClick={() => copy(JSON.stringify(trial.params, null, 2))}>Copy JSON</button>}>
@@ -119,7 +119,7 @@ function Why({ store, why, trial }: { store: ViewProps['store']; why: Explained 
             <p>{why?.why ?? `Suggested by ${trial.origin.by || 'an unknown algorithm'}${trial.origin.how ? ` (${trial.origin.how})` : ''}.`}</p>
             {trial.origin.expected !== undefined && trial.objective !== null && <p>Expected {number(trial.origin.expected)}{trial.origin.deviation !== undefined && ` ± ${number(trial.origin.deviation, 2)}`}, found {number(trial.objective)}.</p>}
             {why && why.nearest.length > 0 && <p>The nearest before it: {why.nearest.map((k, i) => <span key={k.number}>{i > 0 && ', '}{link(k.number)} ({number(k.objective)})</span>)}.</p>}
-            {why?.stopped && (why.stopped.reason || why.stopped.message) && <p><b>Stopped</b>: {reason(why.stopped.reason)}{why.stopped.message && `. ${why.stopped.message}`}</p>}
+            {why?.stopped && (why.stopped.reason || why.stopped.message) && <p><b>Stopped</b> {reason(why.stopped.reason)}{why.stopped.message && `: ${why.stopped.message.replace(/^stopped: /, '')}`}</p>}
         </Card>
     );
 }
