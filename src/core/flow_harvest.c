@@ -124,6 +124,10 @@ static json_t *keep_value(const struct port *out, const json_t *given, struct ha
     bool optional_null = out->optional && json_is_null(value);
     if (!optional_null && !type_check(out->type, value, pointer, &bad))
         wrong(h, "output %s: %s", out->name, bad.items[0].detail);
+    if (!bad.n && !optional_null) {
+        json_decref(value);
+        value = type_value(out->type, given);
+    }
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
     if (text && strlen(text) > PIPELINE_MAX_SCALARS && type_kind(out->type) == TYPE_STRING)
         wrong(h, "output %s: a text of %zu bytes, at most %d are allowed; declare it as file", out->name, strlen(text), PIPELINE_MAX_SCALARS);

@@ -32,6 +32,16 @@ static void salt(const struct node *n, json_t *env)
         (void)json_object_set_new(env, "HONE_BUDGET", json_sprintf("%lld/%lld", (long long)budget, (long long)replicate));
 }
 
+/* What is bound is of the types that the step declares: what nobody declared (json) could not be told before. */
+static bool inputs_fit(struct core *c, struct node *n, struct problems *problems)
+{
+    struct scope s = {.core = c, .node = n, .mode = SCOPE_RAW};
+    json_t *bound = flow_inputs(&s, problems) ? step_bind(n->step, s.inputs, "/inputs", problems) : NULL;
+    json_decref(bound);
+    scope_release(&s);
+    return bound != NULL;
+}
+
 static bool make_key(struct core *c, struct node *n, struct problems *problems)
 {
     struct scope s = {.core = c, .node = n, .mode = SCOPE_KEY};
@@ -199,7 +209,7 @@ enum err flow_start(struct core *c, struct node *n, struct error *error)
     if (n->row->state == STEP_RETRYING)
         return launch(c, n, error);
     struct problems problems = {0};
-    if (!make_key(c, n, &problems)) {
+    if ((n->step->n_inputs_declared && !inputs_fit(c, n, &problems)) || !make_key(c, n, &problems)) {
         char *why CLEANUP_FREE = x_asprintf("%s: %s", problems.items[0].pointer + 1, problems.items[0].detail);
         problems_release(&problems);
         return flow_node_end(c, n, STEP_FAILED, "USER", why, error);

@@ -164,7 +164,12 @@ bool flow_inputs(struct scope *s, struct problems *problems)
     if (s->inputs)
         return true;
     s->inputs = json_object(); /* an input may not name another */
-    json_t *inputs = refs_resolve(s->node->step->inputs, "/inputs", flow_value, s, problems);
+    const struct step *step = s->node->step;
+    json_t *inputs = refs_resolve(step->inputs, "/inputs", flow_value, s, problems);
+    for (size_t i = 0; inputs && i < step->n_inputs_declared; i++) {
+        const struct port *port = &step->inputs_declared[i];
+        (void)json_object_set_new(inputs, port->name, type_value(port->type, json_object_get(inputs, port->name)));
+    }
     json_decref(s->inputs);
     s->inputs = inputs;
     return inputs != NULL;

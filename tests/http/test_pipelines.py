@@ -83,6 +83,16 @@ class Pipelines(Case):
         _, steps = self.run_it(pipeline({"a": {"run": ["true"], "outputs": {"x": "int"}}}), state="FAILED")
         self.assertIn("output x was not written", steps["a"]["message"])
 
+    def test_an_input_of_a_wrong_type_names_step_field_and_types(self):
+        made = {"run": {"shell": "echo '{\"rows\": \"many\", \"n\": 4.0}' > $HONE_OUTPUTS"}, "outputs": {"rows": "json", "n": "int"}}
+        use = {"run": {"shell": "cp $HONE_INPUTS ${out.seen}"}, "outputs": {"seen": "json"},
+               "inputs": {"rows": {"type": "int", "from": "${steps.made.outputs.rows}"}, "n": {"type": "int", "from": "${steps.made.outputs.n}"}}}
+        _, steps = self.run_it(pipeline({"made": made, "use": use}), state="FAILED")
+        self.assertEqual(steps["use"]["message"], 'inputs/rows: expected int, found "many" (string)')
+        made["run"]["shell"] = "echo '{\"rows\": 7.0, \"n\": 4.0}' > $HONE_OUTPUTS"
+        _, steps = self.run_it(pipeline({"made": made, "use": use}))
+        self.assertEqual([repr(v) for v in steps["use"]["outputs"]["seen"].values()], ["7", "4"])  # whole numbers, not 7.0
+
     def test_params_of_a_wrong_type_are_refused_at_submission(self):
         doc = pipeline({"a": {"run": ["true", "${params.k}"]}}, params={"k": "int"})
         self.problem(self.s.post(P + "/runs", {"pipeline": doc, "params": {"k": "many"}}), 422, pointer="/params/k")
