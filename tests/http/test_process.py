@@ -58,7 +58,9 @@ class Metrics(Case):
 
     def test_trial_that_is_failed_while_it_is_being_started_is_stopped(self):
         mark = name("mark")
-        e = self.s.create(run_spec(f"sleep 600; echo {mark}", trials=8, parallel=8))
+        spec = run_spec(f"sleep 600; echo {mark}", trials=8, parallel=8)
+        spec["trials"]["max_failed"] = -1  # the experiment must not end them first
+        e = self.s.create(spec)
         for n in range(1, 9):
             self.ok(e.post(f"/trials/{n}:fail", {}))
         until(lambda: not processes(mark), "the processes to be gone")
