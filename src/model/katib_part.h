@@ -62,9 +62,6 @@ char *katib_word(const struct katib_words *w, const char *text);
 char *katib_shell_word(const struct katib_words *w, const char *text);
 char *katib_expand(const json_t *variables, const char *text); /* $(NAME), $$(NAME) as Kubernetes reads them */
 
-/* The subset of GJSON that conditions use: NULL if it is right, else what is wrong (static). */
-const char *katib_condition_wrong(const char *expression);
-
 /* RE2 with at least two groups: NULL if it is right, else what is wrong (static). */
 const char *katib_regex_wrong(const char *regex);
 

@@ -3,6 +3,7 @@
 #include "model/katib_part.h"
 
 #include "base/mem.h"
+#include "model/gjson.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -251,9 +252,12 @@ static json_t *read_parameters(struct katib *k, const struct reader *r, const js
 
 static void read_condition(const struct reader *r, const char *member)
 {
-    const char *text = reader_text(r, member, KATIB_MAX_TEXT, NULL), *wrong = text ? katib_condition_wrong(text) : NULL;
-    if (wrong)
-        reader_bad(r, member, "SYNTAX", NULL, "%s", wrong);
+    const char *text = reader_text(r, member, KATIB_MAX_TEXT, NULL), *why = NULL;
+    size_t column = 0;
+    struct gjson *condition = text ? gjson_new(text, &why, &column) : NULL;
+    if (why)
+        reader_bad(r, member, "SYNTAX", NULL, "column %zu: %s", column, why);
+    gjson_free(condition);
 }
 
 static void read_conditions(struct katib *k, const struct reader *r, int kind)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One libcurl easy handle a client: requests are set up from scratch, the connection stays. */
-#include "net/rest.h"
+#include "net/rest_part.h"
 
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "net/curl_lib.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,31 +16,13 @@ enum {
     DEFAULT_TIMEOUT_S = 30,
     CONNECT_TIMEOUT_MS = 5000,
     STREAM_IDLE_S = 60,      /* the service sends a keep-alive every 15 s */
+    PROBE_AFTER_S = 30,      /* a peer that is gone without a word is noticed by the system's probes */
+    PROBE_EVERY_S = 10,
     BACKOFF_FIRST_MS = 200,
     BACKOFF_MOST_MS = 5000,
     RETRY_AFTER_MOST_MS = 60000,
 };
 #define DEFAULT_LIMIT ((size_t)64 << 20)
-
-struct rest {
-    CURL *curl; /* NULL: no libcurl is installed, and every call says so */
-    char *url, *token, *socket, *ca_file, *cert_file, *key_file;
-    bool insecure, idempotency_keys, direct; /* direct: no proxy */
-    int retries;
-    bool (*cancelled)(void);
-};
-
-/* One try of a request. */
-struct attempt {
-    struct rest *rest;
-    const struct rest_request *request;
-    struct rest_response *response;
-    char *idempotency_key;
-    int64_t retry_after_ms; /* -1 = not told */
-    rest_data_fn *on_data;  /* streams */
-    void *ctx;
-    bool started, ended;    /* the stream's reader was given something; had enough */
-};
 
 static char *copy(const char *s)
 {
@@ -71,6 +52,8 @@ struct rest *rest_new(const struct rest_config *config)
     r->ca_file = copy(config->ca_file);
     r->cert_file = copy(config->cert_file);
     r->key_file = copy(config->key_file);
+    r->proxy = copy(config->proxy);
+    r->connect_to = copy(config->connect_to);
     r->insecure = config->insecure;
     r->idempotency_keys = config->idempotency_keys;
     r->retries = config->retries;
@@ -78,6 +61,8 @@ struct rest *rest_new(const struct rest_config *config)
     r->direct = config->socket || loopback(config->url);
     if (curl_lib_load() && !(r->curl = curl_easy_init()))
         abort(); /* out of memory, as in base/mem.c */
+    if (r->curl && r->connect_to && !(r->connect_list = curl_slist_append(NULL, r->connect_to)))
+        abort();
     return r;
 }
 
@@ -89,6 +74,8 @@ struct rest *rest_another(const struct rest *r, bool (*cancelled)(void))
                                           .ca_file = r->ca_file,
                                           .cert_file = r->cert_file,
                                           .key_file = r->key_file,
+                                          .proxy = r->proxy,
+                                          .connect_to = r->connect_to,
                                           .insecure = r->insecure,
                                           .idempotency_keys = r->idempotency_keys,
                                           .retries = r->retries,
@@ -99,17 +86,27 @@ void rest_free(struct rest *r)
 {
     if (!r)
         return;
-    if (r->curl)
+    if (r->curl) {
         curl_easy_cleanup(r->curl);
+        curl_slist_free_all(r->connect_list);
+    }
     free(r->url);
-    if (r->token)
-        explicit_bzero(r->token, strlen(r->token));
-    free(r->token);
+    rest_set_token(r, NULL);
     free(r->socket);
     free(r->ca_file);
     free(r->cert_file);
     free(r->key_file);
+    free(r->proxy);
+    free(r->connect_to);
     free(r);
+}
+
+void rest_set_token(struct rest *r, const char *token)
+{
+    if (r->token)
+        explicit_bzero(r->token, strlen(r->token));
+    free(r->token);
+    r->token = copy(token);
 }
 
 void rest_response_release(struct rest_response *response)
@@ -230,8 +227,13 @@ static void set_connection(const struct rest *r)
     (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, "hone/" HONE_VERSION);
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     (void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, r->socket);
-    if (r->direct)
-        (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    (void)curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, (long)PROBE_AFTER_S);
+    (void)curl_easy_setopt(curl, CURLOPT_TCP_KEEPINTVL, (long)PROBE_EVERY_S);
+    if (r->proxy || r->direct)
+        (void)curl_easy_setopt(curl, CURLOPT_PROXY, r->proxy ? r->proxy : "");
+    if (r->connect_list)
+        (void)curl_easy_setopt(curl, CURLOPT_CONNECT_TO, r->connect_list);
     if (r->ca_file)
         (void)curl_easy_setopt(curl, CURLOPT_CAINFO, r->ca_file);
     if (r->cert_file)
@@ -251,8 +253,9 @@ static void set_time(const struct attempt *a)
 {
     CURL *curl = a->rest->curl;
     if (a->on_data) {
-        (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STREAM_IDLE_S);
+        double idle = a->request->idle_s;
+        (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, idle < 0 ? 0L : 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, idle < 0 ? 0L : idle > 0 ? (long)idle : (long)STREAM_IDLE_S);
         return;
     }
     double seconds = a->request->timeout_s > 0 ? a->request->timeout_s : DEFAULT_TIMEOUT_S;
@@ -270,7 +273,7 @@ static void set_body(CURL *curl, const char *method, const char *data, size_t le
     (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 }
 
-static CURLcode perform(struct attempt *a, const char *data, size_t len)
+struct curl_slist *attempt_prepare(struct attempt *a, const char *data, size_t len)
 {
     struct rest *r = a->rest;
     const struct rest_request *q = a->request;
@@ -286,7 +289,15 @@ static CURLcode perform(struct attempt *a, const char *data, size_t len)
     (void)curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, a);
     (void)curl_easy_setopt(r->curl, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(r->curl, CURLOPT_HEADERDATA, a);
-    CURLcode rc = curl_easy_perform(r->curl);
+    a->response->body.limit = q->limit ? q->limit : DEFAULT_LIMIT;
+    a->retry_after_ms = -1;
+    return headers;
+}
+
+static CURLcode perform(struct attempt *a, const char *data, size_t len)
+{
+    struct curl_slist *headers = attempt_prepare(a, data, len);
+    CURLcode rc = curl_easy_perform(a->rest->curl);
     curl_slist_free_all(headers);
     return rc;
 }
@@ -351,7 +362,7 @@ static enum err status_error(const struct attempt *a, struct error *error)
     return err_set(error, code, text_of(p->json, "code"), "%s", detail);
 }
 
-static enum err outcome(struct attempt *a, CURLcode rc, struct error *error)
+enum err attempt_outcome(struct attempt *a, CURLcode rc, struct error *error)
 {
     struct rest_response *p = a->response;
     if (rc != CURLE_OK && a->ended)
@@ -421,10 +432,8 @@ static enum err run(struct attempt *a, struct error *error)
     }
     for (int n = 0;; n++) {
         rest_response_release(a->response);
-        a->response->body.limit = q->limit ? q->limit : DEFAULT_LIMIT;
-        a->retry_after_ms = -1;
         CURLcode rc = perform(a, data, len);
-        enum err code = outcome(a, rc, error);
+        enum err code = attempt_outcome(a, rc, error);
         bool again = q->retry_until_mono_ms ? clock_mono_ms() < q->retry_until_mono_ms : n < a->rest->retries;
         if (!code || !again || !may_repeat(a) || !worth_repeating(a, code, rc) ||
             !pause_before(a, n, q->retry_until_mono_ms))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* HTTP as a client: JSON calls and streams, with time and size limits, retries and typed errors. The only user of libcurl.
+/* HTTP as a client: JSON calls and streams, with time and size limits, retries and typed errors. With flows.h the only user of libcurl.
  *
  * A struct rest keeps one connection alive; it belongs to one thread at a time. No redirect is followed (a token must not
  * travel), and proxies of the environment are not used for loopback and unix sockets. */
@@ -19,6 +19,8 @@ struct rest_config {
     const char *socket;    /* path of a unix socket to connect to in place of the URL's host; NULL = none */
     const char *ca_file;   /* PEM of the accepted authorities; NULL = the system's */
     const char *cert_file, *key_file; /* PEM of a client certificate; NULL = none */
+    const char *proxy;     /* NULL = as the environment says */
+    const char *connect_to;/* "name:port:host:port": where the URL's host is to be found in place of its address; NULL = there */
     bool insecure;         /* accept any certificate */
     bool idempotency_keys; /* each POST carries an Idempotency-Key, so it may be retried */
     int retries;           /* of calls that may be made twice, after lost connections, 429, 502, 503 and 504 */
@@ -34,7 +36,8 @@ struct rest_request {
     const char *content_type;    /* of `data`, or in place of application/json */
     const char *accept;          /* NULL = application/json */
     const char *const *headers;  /* further "Name: value", NULL-ended; may be NULL */
-    double timeout_s;      /* of one try; 0 = 30; a stream has none, but ends when nothing comes for 60 s */
+    double timeout_s;      /* of one try; 0 = 30; a stream has none, but see idle_s */
+    double idle_s;         /* of a stream: it ends when nothing comes for so long; 0 = 60, negative = without end */
     size_t limit;          /* bytes of the answer; 0 = 64 MiB */
     int64_t retry_until_mono_ms; /* retry (by time, not by count) until then; 0 = by config.retries */
 };
@@ -51,6 +54,7 @@ struct rest;
 
 struct rest *rest_new(const struct rest_config *config); /* copies what it needs */
 void rest_free(struct rest *r);                          /* NULL is a no-op */
+void rest_set_token(struct rest *r, const char *token);  /* from now on; NULL = none */
 struct rest *rest_another(const struct rest *r, bool (*cancelled)(void)); /* a second connection to the same service, for another thread */
 
 /* OK for 2xx and 304. Otherwise `error` says what happened: code by status, name and detail from a problem+json body, and

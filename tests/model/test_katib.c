@@ -279,17 +279,6 @@ static void escaped_text_comes_out_as_it_was(void **state)
     json_decref(params);
 }
 
-static void conditions_are_read(void **state)
-{
-    (void)state;
-    static const char *const right[] = {"status.conditions.#(type==\"Complete\")#|#(status==\"True\")#", "status.[@this].#(phase==\"Succeeded\")#", "status.phase", "a"};
-    static const char *const wrong[] = {"", "garbage(((", "a..b", "a.", ".a", "a.#(x)", "a.#(x==\"y\"", "a[b", "a.[b"};
-    for (size_t i = 0; i < ARRAY_LEN(right); i++)
-        assert_null(katib_condition_wrong(right[i]));
-    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
-        assert_non_null(katib_condition_wrong(wrong[i]));
-}
-
 static void expressions_are_read(void **state)
 {
     (void)state;
@@ -360,7 +349,6 @@ int main(void)
                                        cmocka_unit_test(words_keep_their_text),
                                        cmocka_unit_test(a_value_is_never_read_by_a_shell),
                                        cmocka_unit_test(escaped_text_comes_out_as_it_was),
-                                       cmocka_unit_test(conditions_are_read),
                                        cmocka_unit_test(expressions_are_read),
                                        cmocka_unit_test(probes_are_judged_as_katib_judges_them)};
     return cmocka_run_group_tests(tests, NULL, NULL);
