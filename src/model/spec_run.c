@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "model/reader.h"
+#include "model/spec_cluster.h"
 #include "model/template.h"
 
 #include <ctype.h>
@@ -25,8 +26,11 @@
 #define DEFAULT_RETRY_DELAY 1
 #define MAX_BACKENDS 64
 
-static const char *const members[] = {"backend", "command",     "shell",    "env",   "cwd",           "metrics",   "retries",
-                                      "retry_delay", "retry_on", "grace", "success_codes", "log_limit", "limits", "pipeline", "params", "code", "root", NULL};
+#define PROCESS_MEMBERS "success_codes", "log_limit", "limits"
+#define PIPELINE_MEMBERS "pipeline", "params", "code", "root"
+static const char *const members[] = {"backend",  "command", "shell",         "env",            "cwd",                "metrics", "retries", "retry_delay",
+                                      "retry_on", "grace",   PROCESS_MEMBERS, PIPELINE_MEMBERS, SPEC_CLUSTER_MEMBERS, NULL};
+static const char *const process_members[] = {PROCESS_MEMBERS, NULL}, *const pipeline_members[] = {PIPELINE_MEMBERS, NULL};
 static const char *const metrics_members[] = {"from", "path", "format", "filters", NULL};
 static const char *const limits_members[] = {"memory", "cpu_time", "files", "file_size", "processes", NULL};
 static const char *const sources[] = {"stdout", "stderr", "file", "tensorboard", "mlflow", "kubeflow", NULL};
@@ -269,28 +273,59 @@ static void read_pipeline(const struct reader *r, json_t *out, const char *const
     set(out, "params", read_bindings(r, names));
 }
 
+/* A command: of a process, or in a container. */
+static void read_program(const struct reader *r, const char *const *names, bool cluster, json_t *out)
+{
+    bool shell = reader_bool(r, "shell", false), image = cluster && spec_cluster(r, names, out);
+    if (cluster ? image && reader_find(r, "command") : r->object != NULL)
+        set(out, "command", read_command(r, shell, names));
+    if (image || !cluster)
+        set(out, "shell", json_boolean(shell));
+    set(out, "env", read_env(r, names));
+}
+
+/* What a process on a machine has, and a container has otherwise. */
+static void read_process(const struct reader *r, json_t *out)
+{
+    set(out, "success_codes", read_codes(r, "success_codes", 0, json_pack("[i]", 0)));
+    set(out, "log_limit", json_integer(reader_size(r, "log_limit", LEAST_LOG, MAX_BYTES, DEFAULT_LOG)));
+    set(out, "limits", read_limits(r));
+}
+
+static void refuse_process(const struct reader *r, const json_t *out)
+{
+    const char *from = json_string_value(json_object_get(json_object_get(out, "metrics"), "from"));
+    for (size_t i = 0; process_members[i]; i++)
+        if (reader_find(r, process_members[i]))
+            reader_bad(r, process_members[i], "UNUSED", NULL, "belongs to backend process; a container has resources, and any exit code but 0 is a failure");
+    if (from && (!strcmp(from, "file") || !strcmp(from, "tensorboard")))
+        problems_add(r->problems, "/run/metrics", "UNSUPPORTED", "stdout", "is from %s; of a container in a cluster only what it prints can be read: print the metrics", from);
+}
+
+static void refuse_pipeline(const struct reader *r)
+{
+    for (size_t i = 0; pipeline_members[i]; i++)
+        if (reader_find(r, pipeline_members[i]))
+            reader_bad(r, pipeline_members[i], "CONFLICT", "backend: pipeline", "belongs to backend: pipeline");
+}
+
 json_t *spec_run(const json_t *run, const struct catalog_entry *backends, const char *const *names, struct problems *problems)
 {
     struct reader r = reader_open(run, "/run", members, problems);
     json_t *out = json_object();
-    bool shell = reader_bool(&r, "shell", false);
     const char *cwd = reader_text(&r, "cwd", MAX_PATH_TEXT, NULL);
     const char *backend = r.object ? read_backend(&r, backends) : "";
-    bool pipeline = !strcmp(backend, "pipeline");
+    bool pipeline = !strcmp(backend, "pipeline"), cluster = !strcmp(backend, "kubernetes");
     if (r.object)
         set(out, "backend", json_string(backend));
+    if (!pipeline)
+        refuse_pipeline(&r);
+    if (!cluster)
+        spec_cluster_none(&r, backend);
     if (pipeline)
         read_pipeline(&r, out, names);
-    else if (r.object)
-        set(out, "command", read_command(&r, shell, names));
-    if (!pipeline) {
-        static const char *const of_pipelines[] = {"pipeline", "params", "code", "root", NULL};
-        for (size_t i = 0; of_pipelines[i]; i++)
-            if (reader_find(&r, of_pipelines[i]))
-                reader_bad(&r, of_pipelines[i], "CONFLICT", "backend: pipeline", "belongs to backend: pipeline");
-        set(out, "shell", json_boolean(shell));
-        set(out, "env", read_env(&r, names));
-    }
+    else
+        read_program(&r, names, cluster, out);
     if (cwd) {
         template_check(cwd, names, "/run/cwd", problems);
         set(out, "cwd", json_string(cwd));
@@ -300,9 +335,10 @@ json_t *spec_run(const json_t *run, const struct catalog_entry *backends, const 
     set(out, "retry_delay", json_real(reader_duration(&r, "retry_delay", 0, MAX_WAIT, DEFAULT_RETRY_DELAY)));
     set(out, "retry_on", read_codes(&r, "retry_on", 1, json_array()));
     set(out, "grace", json_real(reader_duration(&r, "grace", 0, MAX_WAIT, DEFAULT_GRACE)));
-    set(out, "success_codes", read_codes(&r, "success_codes", 0, json_pack("[i]", 0)));
-    set(out, "log_limit", json_integer(reader_size(&r, "log_limit", LEAST_LOG, MAX_BYTES, DEFAULT_LOG)));
-    set(out, "limits", read_limits(&r));
+    if (cluster)
+        refuse_process(&r, out);
+    else
+        read_process(&r, out);
     reader_close(&r);
     return out;
 }

@@ -143,9 +143,9 @@ static void add_value(struct buf *out, const char *value, bool shell_quote)
 
 static void render_piece(struct buf *out, const struct piece *p, const struct template_values *values, bool shell_quote)
 {
-    bool is_placeholder = p->kind != PIECE_WORD || p->braces % 2;
+    bool is_placeholder = p->kind != PIECE_WORD || (p->braces % 2 && !values->dollar_only);
     char *value CLEANUP_FREE = is_placeholder ? piece_value(p, values) : NULL;
-    if (is_placeholder && !value) { /* refused at creation */
+    if ((is_placeholder && !value) || (p->kind == PIECE_WORD && values->dollar_only)) { /* refused at creation, or not ours */
         buf_add(out, p->start, (size_t)(p->end - p->start));
         return;
     }
@@ -207,15 +207,25 @@ static void unknown_word(const struct piece *p, const char *text, const char *co
                      shown, word);
 }
 
-void template_check(const char *text, const char *const *names, const char *pointer, struct problems *problems)
+static void check(const char *text, const char *const *names, bool dollar_only, const char *pointer, struct problems *problems)
 {
     struct piece piece;
     for (const char *at = text; next_piece(at, &piece); at = piece.end) {
         if (piece.kind == PIECE_KATIB_SPEC && !named(&piece, "Name"))
             problems_add(problems, pointer, "UNKNOWN_PLACEHOLDER", "Name",
                          "column %zu: of the trial's own fields only ${trialSpec.Name} can be used", column_of(text, piece.start));
-        bool ours = piece.kind == PIECE_WORD && (find_name(&piece, own_words) || piece.braces % 2 == 0);
+        bool ours = piece.kind == PIECE_WORD && (dollar_only || find_name(&piece, own_words) || piece.braces % 2 == 0);
         if (piece.kind != PIECE_KATIB_SPEC && !ours && !find_name(&piece, names))
             unknown_word(&piece, text, names, pointer, problems);
     }
+}
+
+void template_check(const char *text, const char *const *names, const char *pointer, struct problems *problems)
+{
+    check(text, names, false, pointer, problems);
+}
+
+void template_check_dollar(const char *text, const char *const *names, const char *pointer, struct problems *problems)
+{
+    check(text, names, true, pointer, problems);
 }

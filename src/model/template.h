@@ -9,6 +9,7 @@
 #include "base/problems.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct template_values {
@@ -18,6 +19,7 @@ struct template_values {
     unsigned long long seed;
     long long budget; /* 0 = none: nothing stands for it */
     const char *trial_name;  /* "digits-12" for ${trialSpec.Name} */
+    bool dollar_only;        /* words in braces are no placeholders (model/manifest.h) */
 };
 
 /* `text` with its placeholders replaced, malloced. Numbers as %.17g shortened to what reads back the same, booleans as
@@ -32,5 +34,6 @@ char *template_escape(const char *text);
 
 /* Checks at creation that each placeholder of `text` is known. */
 void template_check(const char *text, const char *const *names, const char *pointer, struct problems *problems);
+void template_check_dollar(const char *text, const char *const *names, const char *pointer, struct problems *problems); /* with dollar_only */
 
 #endif
