@@ -310,7 +310,7 @@ enum err handle_experiment_create(struct request *r, struct error *error)
     struct spec *spec = problems.n ? NULL : read_spec(r, document, &problems);
     json_decref(document);
     if (spec)
-        core_validate(r->api->core, spec, &problems);
+        core_validate(r->api->core, r->arg[0], spec, &problems);
     if (spec && !problems.n && json_array_size(spec->warm_from))
         err = warm_start(r, &spec, &problems, error);
     if (err) {

@@ -28,6 +28,7 @@ struct service {
     pthread_mutex_t watchers; /* guards `tell`: the core goes on a little longer than the API */
     bool tell;
     char *data, *url, *link, *server_file;
+    const struct config *config; /* while it starts */
     char *token, *secret;
 };
 
@@ -112,6 +113,16 @@ static void on_change(void *arg, const struct core_change *change)
     (void)pthread_mutex_unlock(&s->watchers);
 }
 
+/* A setting as it was written; what a backend asks while the core starts. */
+static const char *setting(void *arg, const char *name)
+{
+    const struct service *s = arg;
+    for (size_t i = 0; i < CONFIG_COUNT; i++)
+        if (!strcmp(config_rows[i].name, name))
+            return s->config->text[i];
+    return "";
+}
+
 /* ---- starting ---- */
 
 static enum err read_pem(const char *path, char **out, struct error *error)
@@ -184,13 +195,17 @@ static enum err start_core(struct service *s, const struct config *c, struct err
     const struct core_config config = {
         .store = s->store,
         .data_dir = s->data,
-        .url = s->url,
+        .url = c->trial_url[0] ? c->trial_url : s->url,
         .workers = c->workers ? c->workers : processors > 0 ? (int)processors : 1,
         .trial_token = trial_token,
         .on_change = on_change,
+        .setting = setting,
         .arg = s,
     };
-    return core_start(&config, &s->core, error);
+    s->config = c;
+    enum err rc = core_start(&config, &s->core, error);
+    s->config = NULL;
+    return rc;
 }
 
 static enum err open_data(struct service *s, struct error *error)

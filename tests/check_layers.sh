@@ -26,5 +26,5 @@ home() { # HEADER FILE-PATTERN...
     done
 }
 home pcre2.h 'src/collectors/*' 'src/pipeline/schema*.c'; home sqlite3.h 'src/store/*'; home microhttpd.h api/http.c; home curl/ 'src/net/curl_lib.h'
-home gsl/ 'algorithms/*' src/model/space_map.c src/main.c; home sodium.h src/base/token.c src/base/sha256.c; home yaml.h src/model/yaml.c; home csv.h src/pipeline/type_table.c; home nghttp2/ src/grpc/server.c
+home gsl/ 'algorithms/*' src/model/space_map.c src/main.c; home sodium.h src/base/token.c src/base/sha256.c src/base/base64.c; home yaml.h src/model/yaml.c; home csv.h src/pipeline/type_table.c; home nghttp2/ src/grpc/server.c
 exit $bad

@@ -60,6 +60,7 @@ enum backend_stream { STREAM_STDOUT, STREAM_STDERR, STREAM_METRICS /* the file o
 struct backend_host {
     void *ctx;
     const char *data_dir; /* a backend keeps its files under data_dir/<name>/ */
+    const char *(*setting)(void *ctx, const char *name); /* of the service (src/config.def), as text; "" = not set. During open alone */
     /* The run has come to this phase. A final one is told once it cannot change and after all its output was given. */
     void (*status)(void *ctx, const char *run_key, const struct backend_status *status);
     /* New bytes of the stream that metrics are read from, in order; `cursor` is where to go on after them. */
@@ -78,8 +79,9 @@ struct backend {
     void (*close)(struct backend_conn *conn);          /* after watch has returned; running runs go on */
     void (*watch)(struct backend_conn *conn);          /* returns after stop_watch */
     void (*stop_watch)(struct backend_conn *conn);
-    /* Looks at an experiment's `run` section beyond its form: is the program there, ... Problems under /run. */
-    void (*validate)(struct backend_conn *conn, const json_t *run, struct problems *problems);
+    /* Looks at what an experiment would run beyond its form: is the program there, ... `sample` is a job as it
+     * would be; its params are NULL when the search cannot say them. Problems under /run. */
+    void (*validate)(struct backend_conn *conn, const struct backend_job *sample, struct problems *problems);
     /* Starts or adopts. ERR_UNAVAILABLE, ERR_TOO_MANY: try again later; ERR_INVALID: can never work; others: the attempt fails. */
     enum err (*submit)(struct backend_conn *conn, const struct backend_job *job, struct error *error);
     /* Asks the run to stop (SIGTERM, after grace_s SIGKILL); its end is told by status STOPPED. Absent or ended = OK. Never waits. */

@@ -466,8 +466,9 @@ static void check_program(const char *program, const char *place, const char *pa
         problems_add(problems, place, "NOT_FOUND", NULL, "there is no program %s%s", slash ? full : program, slash ? "" : " in the PATH of the service");
 }
 
-static void process_validate(struct backend_conn *c, const json_t *run, struct problems *problems)
+static void process_validate(struct backend_conn *c, const struct backend_job *sample, struct problems *problems)
 {
+    const json_t *run = sample->run;
     const json_t *command = json_object_get(run, "command");
     const char *cwd = json_string_value(json_object_get(run, "cwd")), *program = json_string_value(json_array_get(command, 0));
     struct stat s;

@@ -67,7 +67,33 @@ static void check_stopping(const struct plan *plan, struct problems *problems)
     }
 }
 
-static void validate(struct core *c, const struct spec *spec, struct problems *problems)
+/* The first trial as it would be, for the backend to look at. */
+static void validate_run(struct core *c, const struct plan *plan, const char *project, struct problems *problems)
+{
+    const struct spec *spec = plan->spec;
+    struct connection *conn = runs_connection(c, spec->backend);
+    if (!conn || !conn->backend->validate)
+        return;
+    json_t *points = problems->n ? NULL : core_preview(spec, 1), *initial = json_array_get(spec->initial_points, 0);
+    const struct backend_job sample = {.run_key = "h-check-1-1",
+                                       .project = project,
+                                       .experiment = *spec->name ? spec->name : "check",
+                                       .trial_name = "check-1",
+                                       .trial = 1,
+                                       .attempt = 1,
+                                       .run = spec->run,
+                                       .params = initial ? initial : json_array_get(points, 0),
+                                       .names = plan->names,
+                                       .seed = spec->seed,
+                                       .time_limit_s = spec->trial_time_limit_s,
+                                       .url = c->url,
+                                       .token = "",
+                                       .cursor = ""};
+    conn->backend->validate(conn->conn, &sample, problems);
+    json_decref(points);
+}
+
+static void validate(struct core *c, const char *project, const struct spec *spec, struct problems *problems)
 {
     /* a plan is a view; this one does not own the spec, so it is taken apart by hand */
     struct plan *plan = plan_new((struct spec *)(uintptr_t)spec);
@@ -78,20 +104,18 @@ static void validate(struct core *c, const struct spec *spec, struct problems *p
         problems_add(problems, "/trials/replicates", "CONFLICT", NULL, "is %lld, must be 1 with algorithm %s: its trials go on from checkpoints of others",
                      (long long)spec->replicates, plan->algorithm->name);
     check_stopping(plan, problems);
+    if (spec->run)
+        check_metrics(spec, problems);
+    if (spec->run)
+        validate_run(c, plan, project, problems);
     plan->spec = NULL;
     plan_unref(plan);
-    if (!spec->run)
-        return;
-    check_metrics(spec, problems);
-    struct connection *conn = runs_connection(c, spec->backend);
-    if (conn && conn->backend->validate)
-        conn->backend->validate(conn->conn, spec->run, problems);
 }
 
-void core_validate(struct core *c, const struct spec *spec, struct problems *problems)
+void core_validate(struct core *c, const char *project, const struct spec *spec, struct problems *problems)
 {
     struct problems found = {0};
-    validate(c, spec, &found);
+    validate(c, project, spec, &found);
     spec_tell(spec, &found, problems);
 }
 

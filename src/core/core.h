@@ -90,6 +90,7 @@ struct core_config {
     int workers;               /* threads for suggestions and backend calls; 0: the core thread makes them itself */
     char *(*trial_token)(void *arg, const char *experiment_uid, int64_t trial, int64_t attempt); /* malloced; NULL fn = no tokens */
     void (*on_change)(void *arg, const struct core_change *change); /* after each commit, from the core thread; must not block */
+    const char *(*setting)(void *arg, const char *name); /* of the service, for backends; NULL fn = none. During the start alone */
     void *arg;
 };
 
@@ -108,7 +109,7 @@ enum err core_logs(struct core *c, const char *backend, const char *run_key, boo
 
 /* Checks of a spec beyond the file: the algorithm accepts the space, the backend finds the program, metrics filters compile.
  * Adds to `problems`. Any thread. */
-void core_validate(struct core *c, const struct spec *spec, struct problems *problems);
+void core_validate(struct core *c, const char *project, const struct spec *spec, struct problems *problems);
 
 /* Puts the trials of the experiments that warm_start names into the file, from the snapshot that `db` reads: *spec is another one then. What is
  * not there is added to `problems`. Any thread. */

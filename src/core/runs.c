@@ -524,6 +524,12 @@ struct connection *runs_connection(struct core *c, const char *backend)
     return NULL;
 }
 
+static const char *setting(void *ctx, const char *name)
+{
+    struct core *c = ctx;
+    return c->config.setting ? c->config.setting(c->config.arg, name) : "";
+}
+
 enum err runs_open(struct core *c, struct error *error)
 {
     c->tracker = X_NEW(struct tracker);
@@ -535,7 +541,7 @@ enum err runs_open(struct core *c, struct error *error)
     for (size_t i = 0; i <= n; i++) {
         struct connection *conn = &c->connections[i];
         conn->backend = i < n ? backends[i] : &backend_pipeline;
-        conn->host = (struct backend_host){.ctx = c, .data_dir = c->data_dir, .status = on_status, .output = on_output};
+        conn->host = (struct backend_host){.ctx = c, .data_dir = c->data_dir, .setting = setting, .status = on_status, .output = on_output};
         enum err err = conn->backend->open(&conn->host, &conn->conn, error);
         if (err)
             return err;

@@ -618,7 +618,7 @@ static void validate_says_what_cannot_work_here(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         json_t *run = json_pack("{s:[s], s:s*}", "command", cases[i].program, "cwd", cases[i].cwd);
         struct problems p = {0};
-        backend_process.validate(h->conn, run, &p);
+        backend_process.validate(h->conn, &(struct backend_job){.run = run}, &p);
         if (p.n != (cases[i].code != NULL) || (p.n && (strcmp(p.items[0].pointer, cases[i].pointer) != 0 || strcmp(p.items[0].code, cases[i].code) != 0)))
             fail_msg("%s in %s: %zu problems: %s %s", cases[i].program, cases[i].cwd ? cases[i].cwd : "-", p.n, p.n ? p.items[0].pointer : "", p.n ? p.items[0].detail : "");
         problems_release(&p);
