@@ -2,6 +2,7 @@
 /* Projects and experiments: lists, one (with waiting for a state), creation from a file, removal. */
 #include "base/clock.h"
 #include "handlers.h"
+#include "model/foreign.h"
 #include "model/yaml.h"
 #include "text.h"
 
@@ -307,6 +308,8 @@ enum err handle_experiment_create(struct request *r, struct error *error)
     json_t *run = json_object_get(document, "run");
     if (json_is_string(json_object_get(run, "backend")) && !strcmp(json_string_value(json_object_get(run, "backend")), "pipeline"))
         core_pin(r->api->core, r->arg[0], run, "/run", &problems);
+    if (foreign_is(document))
+        core_prepare(r->api->core, document, &problems);
     struct spec *spec = problems.n ? NULL : read_spec(r, document, &problems);
     json_decref(document);
     if (spec)

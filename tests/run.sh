@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Runs every test: the programs given (cmocka), the kept inputs of the fuzz targets, then what drives the real binary: HTTP, crashes,
-# other people's packages, dashboard, examples. Shows what failed; the last line is "N passed, N failed". TESTS: some of the suites below, by name.
+# other people's packages, a real Kubernetes where one was built, dashboard, examples. Shows what failed; the last line is "N passed, N failed". TESTS: some of the suites below, by name.
 cd "$(dirname "$0")/.." || exit 1
-suites="unit fuzz http katib python clients web examples"
+suites="unit fuzz http katib kubernetes python clients web examples"
 TESTS=${TESTS:-$suites}
 BUILD=$(realpath "${BUILD:-build}")
 limit="timeout --foreground 1800" # seconds; only so that what hangs is told
@@ -81,6 +81,7 @@ if wanted fuzz; then
 fi
 wanted http && suite http tests/http/run.sh
 wanted katib && suite katib tests/katib/run.sh
+wanted kubernetes && suite kubernetes tests/kubernetes/run.sh
 wanted python && suite python tests/python/run.sh
 wanted clients && suite clients tests/clients/run.sh
 wanted web && suite web tests/web/run.sh

@@ -61,7 +61,7 @@ struct backend_host {
     void *ctx;
     const char *data_dir; /* a backend keeps its files under data_dir/<name>/ */
     const char *(*setting)(void *ctx, const char *name); /* of the service (src/config.def), as text; "" = not set. During open alone */
-    /* The run has come to this phase. A final one is told once it cannot change and after all its output was given. */
+    /* The run has come to this phase; PENDING: it still waits, and `message` says for what. A final one is told once it cannot change and after all its output was given. */
     void (*status)(void *ctx, const char *run_key, const struct backend_status *status);
     /* New bytes of the stream that metrics are read from, in order; `cursor` is where to go on after them. */
     void (*output)(void *ctx, const char *run_key, const char *data, size_t len, const char *cursor);
@@ -79,6 +79,9 @@ struct backend {
     void (*close)(struct backend_conn *conn);          /* after watch has returned; running runs go on */
     void (*watch)(struct backend_conn *conn);          /* returns after stop_watch */
     void (*stop_watch)(struct backend_conn *conn);
+    /* A file of another system (model/foreign.h), before it is read: says that its trials run here when it names no backend and they
+     * should, and brings what it leaves in the engine. NULL = nothing to do. Problems at its places. */
+    void (*prepare)(struct backend_conn *conn, json_t *document, struct problems *problems);
     /* Looks at what an experiment would run beyond its form: is the program there, ... `sample` is a job as it
      * would be; its params are NULL when the search cannot say them. Problems under /run. */
     void (*validate)(struct backend_conn *conn, const struct backend_job *sample, struct problems *problems);

@@ -126,6 +126,8 @@ json_t *kubernetes_delete_options(const char *uid, bool wait);
 /* kubernetes_validate.c */
 void kubernetes_validate(struct backend_conn *c, const struct backend_job *sample, struct problems *problems);
 
+void kubernetes_prepare(struct backend_conn *c, json_t *document, struct problems *problems);
+
 /* kubernetes_watch.c: with the mutex, in the watch thread */
 struct kube_watch *kube_watch_use(struct backend_conn *c, const char *path, const char *query, const char *run_label);
 void kube_watch_leave(struct kube_watch *w); /* NULL is a no-op */

@@ -173,6 +173,7 @@ static enum err start(struct cli *cli, struct target *t, struct error *error)
 {
     const char *flags[CONFIG_COUNT] = {NULL};
     flags[CONFIG_data] = args_text(&cli->args, "data");
+    flags[CONFIG_kubeconfig] = args_text(&cli->args, "kubeconfig");
     struct config config;
     enum err rc = config_load(&config, NULL, flags, error);
     if (rc)

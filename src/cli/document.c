@@ -54,6 +54,9 @@ void document_override(json_t *d, const struct args *args)
     if (args_has(args, "parallel"))
         (void)json_object_set_new(katib ? trials : section(d, "trials"), katib ? "parallelTrialCount" : "parallel",
                                   json_integer(args_int(args, "parallel", 0)));
+    const char *backend = args_text(args, "backend");
+    if (backend)
+        (void)json_object_set_new(katib ? section(section(d, "metadata"), "annotations") : section(d, "run"), katib ? "hone/backend" : "backend", json_string(backend));
     if (args_has(args, "seed"))
         (void)json_object_set_new(katib ? section(section(d, "metadata"), "annotations") : d, katib ? "hone/seed" : "seed",
                                   json_integer(args_int(args, "seed", 0)));

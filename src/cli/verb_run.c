@@ -23,6 +23,8 @@
     {"best-value-out", 0, OPT_TEXT, "FILE", "write the best value there"},                           \
     {"link-out", 0, OPT_TEXT, "FILE", "write the address of the experiment there"},                  \
     {"data", 0, OPT_TEXT, "DIR", "data directory of the service (HONE_DATA)"},                       \
+    {"backend", 0, OPT_TEXT, "NAME", "where trials run: process or kubernetes"},                     \
+    {"kubeconfig", 0, OPT_TEXT, "FILE", "the cluster, for a service that begins here (HONE_KUBECONFIG)"}, \
     {0}
 
 const struct option_row options_run[] = {RUN_OPTIONS};

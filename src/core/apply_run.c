@@ -18,6 +18,16 @@ static struct live_trial *find(struct core *c, const struct run_event *e, struct
     return present ? t : NULL;
 }
 
+/* Why a trial has not begun, in words; a later one takes the place of an earlier one. */
+static enum err waits(struct core *c, struct live *l, struct live_trial *t, const char *reason, const char *message, struct error *error)
+{
+    if (t->row->state != TRIAL_STARTING || !*message || !strcmp(t->row->message, message))
+        return OK;
+    set_text(&t->row->reason, reason);
+    set_text(&t->row->message, message);
+    return save_trial(c, l, t, "trial.waiting", json_pack("{s:s, s:s}", "reason", reason, "message", message), error);
+}
+
 enum err apply_submit_failed(struct core *c, struct command *command, enum applied *how, struct error *error)
 {
     (void)how;
@@ -34,7 +44,7 @@ enum err apply_submit_failed(struct core *c, struct command *command, enum appli
         t->submit_tries++;
         t->submit_at = c->mono + (delay < 60000 ? delay : 60000);
         wake_at(c, t->submit_at);
-        return OK;
+        return waits(c, l, t, *e->error.name ? e->error.name : err_name(code), e->error.detail, error);
     }
     return trial_end(c, l, t, t->row->state == TRIAL_STOPPING ? TRIAL_CANCELLED : TRIAL_FAILED, code == ERR_INVALID ? "INVALID" : "ENGINE", e->error.detail, error);
 }
@@ -63,6 +73,8 @@ static enum err has_started(struct core *c, struct live *l, struct live_trial *t
         t->row->start_ms = t->attempt->start_ms;
     if (t->row->state != TRIAL_STARTING) /* it was asked to stop before it was known to run */
         return OK;
+    set_text(&t->row->reason, "");
+    set_text(&t->row->message, "");
     t->attempt->state = TRIAL_RUNNING;
     count_state(l, t->row, TRIAL_RUNNING);
     return over ? record(c, l, t->row, "trial.running", NULL, error) : save_trial(c, l, t, "trial.running", NULL, error);
@@ -111,7 +123,7 @@ enum err apply_run_status(struct core *c, struct command *command, enum applied 
     t->attempt->signal = e->status.signal;
     switch (e->status.phase) {
     case PHASE_PENDING:
-        return OK;
+        return waits(c, l, t, e->status.reason, e->status.message, error);
     case PHASE_RUNNING:
         return has_started(c, l, t, &e->status, false, error);
     case PHASE_SUCCEEDED:

@@ -112,6 +112,13 @@ static void validate(struct core *c, const char *project, const struct spec *spe
     plan_unref(plan);
 }
 
+void core_prepare(struct core *c, json_t *document, struct problems *problems)
+{
+    for (size_t i = 0; i < c->n_connections; i++)
+        if (c->connections[i].backend->prepare)
+            c->connections[i].backend->prepare(c->connections[i].conn, document, problems);
+}
+
 void core_validate(struct core *c, const char *project, const struct spec *spec, struct problems *problems)
 {
     struct problems found = {0};

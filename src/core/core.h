@@ -107,6 +107,9 @@ const struct catalog *core_catalog(void); /* algorithms, stopping rules, backend
 enum err core_logs(struct core *c, const char *backend, const char *run_key, bool stderr_stream, int64_t offset, size_t max,
                    struct buf *out, int64_t *next, bool *end, struct error *error);
 
+/* A file of another system, before it is read, as the backends want it (backend.h `prepare`). Any thread. */
+void core_prepare(struct core *c, json_t *document, struct problems *problems);
+
 /* Checks of a spec beyond the file: the algorithm accepts the space, the backend finds the program, metrics filters compile.
  * Adds to `problems`. Any thread. */
 void core_validate(struct core *c, const char *project, const struct spec *spec, struct problems *problems);

@@ -24,6 +24,7 @@ static const char *const objective_members[] = {"type", "goal", "objectiveMetric
 static const char *const strategy_members[] = {"name", "value", NULL};
 static const char *const directions[] = {"minimize", "maximize", NULL};
 static const char *const strategies[] = {"min", "max", "latest", NULL};
+static const char *const backends[] = {"process", "kubernetes", NULL};
 static const char *const policies[] = {"Never", "LongRunning", "FromVolume", NULL};
 
 /* ---- what the parts share ---- */
@@ -153,7 +154,7 @@ static void copy_texts(struct katib *k, const struct reader *meta, const char *m
     reader_close(&r);
 }
 
-/* hone/seed; hone/cwd is read with the container. */
+/* hone/seed, hone/backend; hone/cwd is read with the container. */
 static void read_ours(struct katib *k, const struct reader *meta)
 {
     struct reader r = reader_enter(meta, "annotations", NULL);
@@ -164,6 +165,7 @@ static void read_ours(struct katib *k, const struct reader *meta)
         set(k->native, "seed", json_integer((json_int_t)number));
     else if (value)
         reader_bad(&r, HONE_PREFIX "seed", "RANGE", NULL, "must be a whole number from 0 to 2^53 - 1");
+    k->cluster = reader_choice(&r, HONE_PREFIX "backend", backends, 0) == 1;
     reader_close(&r);
 }
 

@@ -180,6 +180,17 @@ static void check_names(struct katib *k, const json_t *template, json_t *stands_
     }
 }
 
+/* The template has metadata and spec; what it is a template of is known. */
+static void read_object(struct katib *k, const struct reader *r, const struct katib_metrics *m, const json_t *stands_for)
+{
+    json_t *job = json_pack("{s:s, s:s}", "apiVersion", "trainer.kubeflow.org/v1alpha1", "kind", "TrainJob");
+    (void)json_object_update(job, (json_t *)(uintptr_t)r->object);
+    struct reader object = reader_open(job, r->pointer, NULL, k->problems);
+    katib_cluster(k, NULL, &object, m, stands_for);
+    reader_close(&object);
+    json_decref(job);
+}
+
 static void read_template(struct katib *k)
 {
     json_t *template = translate(reader_find(&k->spec, "trainJobTemplate")), *stands_for = json_object();
@@ -192,9 +203,11 @@ static void read_template(struct katib *k)
         reader_bad(&k->spec, "trainJobTemplate", "REQUIRED", NULL, "is missing");
     if (r.object)
         check_names(k, template, stands_for);
-    if (json_integer_value(reader_find(&trainer, "numNodes")) > 1)
+    if (json_integer_value(reader_find(&trainer, "numNodes")) > 1 && !k->cluster)
         katib_warn(&trainer, "numNodes", "is not followed: a trial is one process here");
-    if (r.object)
+    if (r.object && k->cluster)
+        read_object(k, &r, &m, stands_for);
+    else if (r.object)
         katib_container(k, &trainer, &m, &words);
     reader_close(&trainer);
     reader_close(&spec);

@@ -8,7 +8,7 @@
 #include "model/reader.h"
 
 #define KATIB_MAX_TEXT 4096
-#define KATIB_NEEDS_CLUSTER "the Kubernetes backend is not there yet, and a process on this machine cannot do it"
+#define KATIB_NEEDS_CLUSTER "a process on this machine cannot do it; a cluster can (--backend kubernetes)"
 
 struct katib {
     struct reader top, spec;
@@ -18,6 +18,7 @@ struct katib {
     const struct catalog *catalog;
     struct problems *problems;
     bool maximize;
+    bool cluster;   /* trials are objects of a cluster, not processes here: annotation hone/backend */
     char *resource; /* hyperband: the parameter that says how long a trial is; NULL = none */
     int64_t longest; /* its largest value */
 };
@@ -55,6 +56,11 @@ void katib_parameter(struct katib *k, const char *pointer, const char *name, con
 
 /* A pod template's container on this machine; `r`: the container, `pod`: its pod spec (object NULL = none). */
 void katib_container(struct katib *k, const struct reader *r, const struct katib_metrics *metrics, struct katib_words *words);
+
+/* The trial's object for a cluster, as it stands but for its placeholders; `r`: trialTemplate, NULL = there is none. */
+void katib_cluster(struct katib *k, const struct reader *r, const struct reader *object, const struct katib_metrics *metrics, const json_t *stands_for);
+
+char *katib_known(const json_t *stands_for, const char *text); /* ${trialParameters.NAME} of what is known; malloced */
 
 /* One argument: placeholders in our form, literal braces doubled, $(NAME) filled in. Malloced. */
 char *katib_word(const struct katib_words *w, const char *text);

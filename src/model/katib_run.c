@@ -246,7 +246,7 @@ void katib_container(struct katib *k, const struct reader *r, const struct katib
     words->variables = read_variables(k, r);
     needs_cluster(k, r);
     if (!r->object || !has_command)
-        reader_bad(r, "command", "NEEDS_CLUSTER", NULL, "is missing: the program is in the image alone, and the Kubernetes backend is not there yet. Write the command");
+        reader_bad(r, "command", "NEEDS_CLUSTER", NULL, "is missing: the program is in the image alone. Write the command, or run it on a cluster (--backend kubernetes)");
     bool joined = has_command && m->shell && wants_shell(argv);
     if (joined)
         katib_warn(r, "command", "and args hold characters that a shell reads: they are joined and given to sh, as Katib does");

@@ -384,14 +384,18 @@ static void read_object(struct katib *k, const struct reader *r, const struct re
     const char *kind_name = json_string_value(reader_find(object, "kind"));
     if (!reader_find(object, "apiVersion") || !reader_find(object, "kind"))
         bad_template(k, "must have apiVersion and kind");
-    else if (kind < 0)
+    else if (k->cluster && kind == KIND_JOB)
+        check_job(k, object->object);
+    else if (kind < 0 && !k->cluster)
         reader_bad(object, "kind", "NEEDS_CLUSTER", NULL, "is %.100s: " KATIB_NEEDS_CLUSTER, kind_name ? kind_name : "no text");
-    else {
+    else if (!k->cluster) {
         if (kind == KIND_JOB)
             check_job(k, object->object);
         find_pod(k, r, object, kind, m, &words);
     }
-    if (kind == KIND_JOB)
+    if (k->cluster)
+        katib_cluster(k, r, object, m, stands_for);
+    else if (kind == KIND_JOB)
         job_limits(k, object);
     json_decref(stands_for);
 }
@@ -403,7 +407,7 @@ static void read_map(struct katib *k, const struct reader *r)
         reader_bad(r, "configMap", "REQUIRED", NULL, "must have configMapName, configMapNamespace and templatePath");
     else
         problems_add(k->problems, AT, "NEEDS_CLUSTER", NULL,
-                     "is in a ConfigMap of a cluster, and the Kubernetes backend is not there yet; put the text itself under trialSpec");
+                     "is in a ConfigMap of a cluster: run it there (--backend kubernetes), or put the text itself under trialSpec");
     json_decref(read_parameters(k, r, NULL));
     read_conditions(k, r, -1);
     reader_close(&map);

@@ -32,7 +32,7 @@ char *katib_expand(const json_t *variables, const char *text)
 }
 
 /* `${trialParameters.NAME}` replaced by what stands for NAME; others stay as they are. */
-static char *substitute(const json_t *stands_for, const char *text)
+char *katib_known(const json_t *stands_for, const char *text)
 {
     struct buf out = BUF_INIT;
     for (const char *at; (at = strstr(text, PARAMETER)); text = at) {
@@ -53,7 +53,7 @@ static char *substitute(const json_t *stands_for, const char *text)
 
 char *katib_word(const struct katib_words *w, const char *text)
 {
-    char *expanded CLEANUP_FREE = katib_expand(w->variables, text), *known CLEANUP_FREE = substitute(w->stands_for, expanded);
+    char *expanded CLEANUP_FREE = katib_expand(w->variables, text), *known CLEANUP_FREE = katib_known(w->stands_for, expanded);
     return template_escape(known);
 }
 
