@@ -227,7 +227,7 @@ tsan:
 # --- fuzzing: each tests/fuzz/fuzz_x.c; `fuzz` with clang's libFuzzer, `fuzz-replay` runs the kept inputs with any compiler
 SECONDS ?= 60
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_FOLDERS := grpc collectors pipeline artifacts model base
+FUZZ_FOLDERS := grpc backends net collectors pipeline artifacts model base
 FUZZ_LIBS = $(foreach l,$(FUZZ_FOLDERS),$(call archive,$(l)))
 
 $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZERS)): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(FUZZ_LIBS)

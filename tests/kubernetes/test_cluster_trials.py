@@ -90,7 +90,7 @@ class Trials(ClusterCase):
 
     def test_the_stopping_rule_ends_pods(self):
         script = 'for i in $(seq 40); do awk "BEGIN {print \\"step=$i loss=\\" $X * 10 + 1 / $i}"; sleep 0.3; done'
-        document = spec(script, self.space, trials=6, parallel=2, stopping={"name": "median", "settings": {"min_trials_required": 2, "start_step": 2}})
+        document = spec(script, self.space, trials=6, parallel=2, run={"grace": 1}, stopping={"name": "median", "settings": {"min_trials_required": 2, "start_step": 2}})
         e, trials = self.run_spec(document)
         states = [t["state"] for t in trials]
         self.assertIn("PRUNED", states)
