@@ -87,8 +87,8 @@ enum err kubernetes_kube(struct backend_conn *c, struct kube **out, struct error
 void kubernetes_wake(struct backend_conn *c)
 {
     (void)pthread_cond_signal(&c->wake);
-    if (c->flows)
-        flows_wake(c->flows);
+    if (c->transfers)
+        transfers_wake(c->transfers);
 }
 
 static char *setting(const struct backend_host *host, const char *name)
@@ -141,7 +141,7 @@ static void kubernetes_close(struct backend_conn *c)
         after = w->next;
         kube_watch_free(w);
     }
-    flows_free(c->flows);
+    transfers_free(c->transfers);
     kube_close(c->kube);
     free(c->settings.kubeconfig);
     free(c->settings.context);
@@ -242,8 +242,8 @@ static struct run *add_run(struct backend_conn *c, const struct backend_job *job
 void kubernetes_run_free(struct run *r)
 {
     kube_log_close(r->conn, r);
-    flow_stop(r->events);
-    flow_stop(r->deletion);
+    transfer_stop(r->events);
+    transfer_stop(r->deletion);
     kube_watch_leave(r->objects);
     kube_watch_leave(r->pods);
     for (size_t i = 0; i < r->n_success; i++)
@@ -476,7 +476,7 @@ static int64_t turn(struct backend_conn *c)
 {
     int64_t next = c->sweep_at, at, now;
     struct run *r, *after;
-    flows_run(c->flows);
+    transfers_run(c->transfers);
     now = clock_mono_ms();
     HASH_ITER(hh, c->runs, r, after)
     {
@@ -497,8 +497,8 @@ static void idle(struct backend_conn *c)
     struct timespec until = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
     while (!c->runs && !c->stopping && clock_mono_ms() < at)
         (void)pthread_cond_timedwait(&c->wake, &c->mutex, &until);
-    if (c->runs && !c->flows)
-        c->flows = flows_new();
+    if (c->runs && !c->transfers)
+        c->transfers = transfers_new();
 }
 
 static void kubernetes_watch(struct backend_conn *c)
@@ -506,14 +506,14 @@ static void kubernetes_watch(struct backend_conn *c)
     (void)pthread_mutex_lock(&c->mutex);
     while (!c->stopping) {
         int64_t wait = 0;
-        if (c->flows)
+        if (c->transfers)
             wait = turn(c);
         else
             idle(c);
-        struct flows *flows = c->flows;
+        struct transfers *transfers = c->transfers;
         (void)pthread_mutex_unlock(&c->mutex);
-        if (flows)
-            flows_wait(flows, wait);
+        if (transfers)
+            transfers_wait(transfers, wait);
         sweep(c, clock_mono_ms());
         (void)pthread_mutex_lock(&c->mutex);
     }

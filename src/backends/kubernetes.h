@@ -12,7 +12,7 @@
 #include "backends/kubernetes_object.h"
 #include "base/id.h"
 #include "model/gjson.h"
-#include "net/flows.h"
+#include "net/transfers.h"
 
 #include <pthread.h>
 #define HASH_FUNCTION HASH_FNV /* the usual one falls through in a switch, which clang refuses to see uncommented */
@@ -31,7 +31,7 @@ struct kube_watch {
     char *run_label;    /* of pods: whose value is the key of their run; NULL: they are objects of runs, found by name */
     int users;          /* runs */
 
-    struct flow *flow;
+    struct transfer *transfer;
     struct buf line;
     char *version, *more; /* resourceVersion, NULL = to be listed; more: where a list goes on */
     bool listing, synced; /* synced: a whole list was seen */
@@ -53,7 +53,7 @@ struct kube_log {
     int kept_same;
     int64_t pass_ns;     /* while reading: the time of the last line that came, */
     int pass_same;       /* and which one of that time it is */
-    struct flow *flow;
+    struct transfer *transfer;
     bool following, ended, instance_read; /* ended: a stream came to its end; instance_read: all of this container was read */
     struct buf line;
     int64_t at;          /* mono: not before */
@@ -86,7 +86,7 @@ struct run {
     bool told_running, suspended;
     char told[400];     /* the last words of a pending run */
     char event[400];    /* what the cluster's events say */
-    struct flow *events, *deletion;
+    struct transfer *events, *deletion;
     int64_t delete_at;
     struct kube_pod *pods_list;
     size_t n_pods;
@@ -104,7 +104,7 @@ struct backend_conn {
     pthread_cond_t wake;
     struct run *runs;
     struct kube_watch *watches;
-    struct flows *flows; /* NULL until there is a run; of the watch thread, but for waking it */
+    struct transfers *transfers; /* NULL until there is a run; of the watch thread, but for waking it */
     bool stopping;
     int n_streams;       /* logs that are followed */
     int64_t sweep_at; /* mono; of the watch thread */
@@ -113,7 +113,7 @@ struct backend_conn {
 /* kubernetes.c */
 enum err kubernetes_kube(struct backend_conn *c, struct kube **out, struct error *error); /* the cluster, looked for when it is needed first */
 void kubernetes_wake(struct backend_conn *c);
-void kubernetes_run_free(struct run *r); /* with the mutex; its flows are stopped */
+void kubernetes_run_free(struct run *r); /* with the mutex; its transfers are stopped */
 void kubernetes_let_go(struct backend_conn *c, const struct run *r); /* forget shall remove its object, whatever the file says */
 void kubernetes_remove_files(const struct backend_conn *c, const char *run_key);
 

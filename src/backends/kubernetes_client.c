@@ -38,7 +38,7 @@ struct kube {
     size_t n_idle;
     json_t *kinds; /* "batch/v1" -> {"at": mono, "Job": "jobs", ...} */
 
-    struct rest *flow_target;
+    struct rest *transfer_target;
 };
 
 /* ---- credentials ---- */
@@ -180,16 +180,16 @@ static void give_back(struct kube *k, struct rest *r, unsigned generation)
         rest_free(r);
 }
 
-struct rest *kube_flow_target(struct kube *k, struct error *error)
+struct rest *kube_transfer_target(struct kube *k, struct error *error)
 {
     (void)pthread_mutex_lock(&k->mutex);
     enum err err = refresh(k, error);
     if (!err) {
-        rest_free(k->flow_target);
-        k->flow_target = new_rest(k);
+        rest_free(k->transfer_target);
+        k->transfer_target = new_rest(k);
     }
     (void)pthread_mutex_unlock(&k->mutex);
-    return err ? NULL : k->flow_target;
+    return err ? NULL : k->transfer_target;
 }
 
 const char *const *kube_headers(const struct kube *k)
@@ -257,7 +257,7 @@ void kube_close(struct kube *k)
         return;
     while (k->n_idle)
         rest_free(k->idle[--k->n_idle]);
-    rest_free(k->flow_target);
+    rest_free(k->transfer_target);
     for (size_t i = 0; i < ARRAY_LEN(k->fds); i++)
         if (k->fds[i] >= 0)
             (void)close(k->fds[i]);

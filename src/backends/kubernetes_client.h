@@ -36,9 +36,9 @@ enum kube_answer kube_call(struct kube *k, const char *method, const char *path,
 /* The path of the collection that objects of this apiVersion and kind are in: malloced; NULL: error. */
 char *kube_collection(struct kube *k, const char *version, const char *kind, const char *namespace, enum kube_answer *meaning, struct error *error);
 
-/* Where flows go to: with the credentials of now. NULL: error. Only of one thread, and good until the next call of this. */
-struct rest *kube_flow_target(struct kube *k, struct error *error);
+/* Where transfers go to: with the credentials of now. NULL: error. Only of one thread, and good until the next call of this. */
+struct rest *kube_transfer_target(struct kube *k, struct error *error);
 const char *const *kube_headers(const struct kube *k); /* which every request must have; NULL = none */
-void kube_refused(struct kube *k); /* a flow was told 401: credentials are made anew */
+void kube_refused(struct kube *k); /* a transfer was told 401: credentials are made anew */
 
 #endif

@@ -75,10 +75,10 @@ void kube_log_open(struct backend_conn *c, struct run *r, const char *cursor)
 void kube_log_close(struct backend_conn *c, struct run *r)
 {
     struct kube_log *l = &r->log;
-    if (l->flow && l->following)
+    if (l->transfer && l->following)
         c->n_streams--;
-    flow_stop(l->flow);
-    l->flow = NULL;
+    transfer_stop(l->transfer);
+    l->transfer = NULL;
     buf_release(&l->line);
     if (l->fd >= 0)
         (void)close(l->fd);
@@ -177,7 +177,7 @@ static void on_end(void *ctx, enum err code, const struct error *error, struct r
     buf_clear(&l->line);
     if (l->following)
         c->n_streams--;
-    l->flow = NULL;
+    l->transfer = NULL;
     l->ended = true;
     if (response->status == 401)
         kube_refused(c->kube);
@@ -194,7 +194,7 @@ static void on_end(void *ctx, enum err code, const struct error *error, struct r
 static void start(struct backend_conn *c, struct run *r, const struct kube_pod *pod, bool follow)
 {
     struct kube_log *l = &r->log;
-    struct rest *to = kube_flow_target(c->kube, NULL);
+    struct rest *to = kube_transfer_target(c->kube, NULL);
     int64_t last = l->last_ns < l->kept_ns ? l->last_ns : l->kept_ns;
     if (l->last_ns == INT64_MAX)
         last = l->kept_ns;
@@ -213,8 +213,8 @@ static void start(struct backend_conn *c, struct run *r, const struct kube_pod *
     l->pass_ns = 0;
     l->pass_same = 0;
     c->n_streams += follow;
-    l->flow = flow_start(c->flows, to, &(struct rest_request){.path = path, .accept = "*/*", .idle_s = -1, .headers = kube_headers(c->kube)},
-                         (struct flow_calls){.data = on_data, .end = on_end}, r);
+    l->transfer = transfer_start(c->transfers, to, &(struct rest_request){.path = path, .accept = "*/*", .idle_s = -1, .headers = kube_headers(c->kube)},
+                         (struct transfer_calls){.data = on_data, .end = on_end}, r);
 }
 
 /* The pod that is read, or the next one; NULL: all were read. */
@@ -252,7 +252,7 @@ static struct kube_pod *current_pod(struct run *r)
 bool kube_log_turn(struct backend_conn *c, struct run *r, int64_t now, int64_t *next)
 {
     struct kube_log *l = &r->log;
-    if (l->flow)
+    if (l->transfer)
         return false;
     struct kube_pod *p = current_pod(r);
     while (p && p->deleted && !p->terminated) { /* its log went with it */

@@ -112,11 +112,11 @@ static void on_events(void *ctx, enum err code, const struct error *error, struc
 
 static void ask_events(struct backend_conn *c, struct run *r, int64_t now)
 {
-    struct rest *to = kube_flow_target(c->kube, NULL);
+    struct rest *to = kube_transfer_target(c->kube, NULL);
     char *path CLEANUP_FREE = x_asprintf("/api/v1/namespaces/%s/events?fieldSelector=type%%3DWarning%%2CinvolvedObject.uid%%3D%s&limit=50", r->namespace, r->uid);
     r->ask_at = now + ASK_MS;
     if (to)
-        r->events = flow_start(c->flows, to, &(struct rest_request){.path = path, .headers = kube_headers(c->kube)}, (struct flow_calls){.end = on_events}, r);
+        r->events = transfer_start(c->transfers, to, &(struct rest_request){.path = path, .headers = kube_headers(c->kube)}, (struct transfer_calls){.end = on_events}, r);
 }
 
 /* ---- stopping it ---- */
@@ -140,13 +140,13 @@ static void stop(struct backend_conn *c, struct run *r, int64_t now, int64_t *ne
         *next = !r->deletion && r->delete_at < *next ? r->delete_at : *next;
         return;
     }
-    struct rest *to = kube_flow_target(c->kube, NULL);
+    struct rest *to = kube_transfer_target(c->kube, NULL);
     char *path CLEANUP_FREE = x_asprintf("%s/%s", r->path, r->key);
     json_t *options = kubernetes_delete_options(r->uid, true);
     r->delete_at = now + DELETE_AGAIN_MS;
     if (to)
-        r->deletion = flow_start(c->flows, to, &(struct rest_request){.method = "DELETE", .path = path, .body = options, .headers = kube_headers(c->kube)},
-                                 (struct flow_calls){.end = on_delete}, r);
+        r->deletion = transfer_start(c->transfers, to, &(struct rest_request){.method = "DELETE", .path = path, .body = options, .headers = kube_headers(c->kube)},
+                                 (struct transfer_calls){.end = on_delete}, r);
     else
         *next = r->delete_at < *next ? r->delete_at : *next;
     json_decref(options);

@@ -55,7 +55,7 @@ void kube_watch_leave(struct kube_watch *w)
 
 void kube_watch_free(struct kube_watch *w)
 {
-    flow_stop(w->flow);
+    transfer_stop(w->transfer);
     buf_release(&w->line);
     free(w->path);
     free(w->query);
@@ -145,7 +145,7 @@ static bool on_data(void *ctx, const char *data, size_t len)
 
 static void after(struct kube_watch *w, enum err code, const struct error *error, const struct rest_response *response)
 {
-    w->flow = NULL;
+    w->transfer = NULL;
     if (response->status == 401)
         kube_refused(w->conn->kube);
     if (!code)
@@ -202,7 +202,7 @@ static void start_list(struct kube_watch *w, struct rest *to)
         w->listing = true;
         kube_run_expected(w->conn, w);
     }
-    w->flow = flow_start(w->conn->flows, to, &(struct rest_request){.path = path, .headers = kube_headers(w->conn->kube)}, (struct flow_calls){.end = on_list}, w);
+    w->transfer = transfer_start(w->conn->transfers, to, &(struct rest_request){.path = path, .headers = kube_headers(w->conn->kube)}, (struct transfer_calls){.end = on_list}, w);
 }
 
 static void start_watch(struct kube_watch *w, struct rest *to, int64_t now)
@@ -213,28 +213,28 @@ static void start_watch(struct kube_watch *w, struct rest *to, int64_t now)
     buf_clear(&w->line);
     w->end = now + seconds * 1000 + PATIENCE_MS;
     w->at = now;
-    w->flow = flow_start(w->conn->flows, to, &(struct rest_request){.path = path, .idle_s = -1, .headers = kube_headers(w->conn->kube)},
-                         (struct flow_calls){.data = on_data, .end = on_watch_end}, w);
+    w->transfer = transfer_start(w->conn->transfers, to, &(struct rest_request){.path = path, .idle_s = -1, .headers = kube_headers(w->conn->kube)},
+                         (struct transfer_calls){.data = on_data, .end = on_watch_end}, w);
 }
 
 int64_t kube_watch_turn(struct kube_watch *w, int64_t now)
 {
     struct error error;
     int64_t end = !w->users && w->idle_at < w->end ? w->idle_at : w->end;
-    if (w->flow && !w->listing && now >= end) { /* nobody needs it; or neither an end nor a word came: the connection is dead */
-        flow_stop(w->flow);
-        w->flow = NULL;
+    if (w->transfer && !w->listing && now >= end) { /* nobody needs it; or neither an end nor a word came: the connection is dead */
+        transfer_stop(w->transfer);
+        w->transfer = NULL;
     }
-    if (w->flow)
+    if (w->transfer)
         return w->listing ? INT64_MAX : end;
     if (!w->users || now < w->at)
         return w->users ? w->at : INT64_MAX;
-    struct rest *to = kube_flow_target(w->conn->kube, &error);
+    struct rest *to = kube_transfer_target(w->conn->kube, &error);
     if (!to)
         back_off(w, "credentials", error.detail);
     else if (w->version)
         start_watch(w, to, now);
     else
         start_list(w, to);
-    return w->flow ? INT64_MAX : w->at;
+    return w->transfer ? INT64_MAX : w->at;
 }

@@ -158,8 +158,9 @@ static enum err pipeline_logs(struct backend_conn *conn, const char *run_key, en
     return err_set(error, ERR_NOT_FOUND, "LOG_NOT_FOUND", "%s is a run of a pipeline: each of its steps has a log (hone pipeline logs)", run_key);
 }
 
-static void check(struct backend_conn *conn, const json_t *run, struct problems *problems)
+static void check(struct backend_conn *conn, const struct backend_job *sample, struct problems *problems)
 {
+    const json_t *run = sample->run;
     struct problems found = {0};
     (void)conn;
     struct pipeline *p = json_is_object(json_object_get(run, "pipeline")) ? pipeline_new(json_object_get(run, "pipeline"), &found) : NULL;

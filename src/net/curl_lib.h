@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* libcurl, loaded when the first request goes out: a service that calls nobody pays nothing for it (docs/decisions/0003). Included by
- * rest.c and flows.c in place of curl.h; its calls look as they always do. */
+ * rest.c and transfers.c in place of curl.h; its calls look as they always do. */
 #ifndef HONE_NET_CURL_LIB_H
 #define HONE_NET_CURL_LIB_H
 

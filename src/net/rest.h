@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* HTTP as a client: JSON calls and streams, with time and size limits, retries and typed errors. With flows.h the only user of libcurl.
+/* HTTP as a client: JSON calls and streams, with time and size limits, retries and typed errors. With transfers.h the only user of libcurl.
  *
  * A struct rest keeps one connection alive; it belongs to one thread at a time. No redirect is followed (a token must not
  * travel), and proxies of the environment are not used for loopback and unix sockets. */

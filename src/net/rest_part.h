@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One try of a request: what rest.c makes one after another and flows.c many at once. Private to them. */
+/* One try of a request: what rest.c makes one after another and transfers.c many at once. Private to them. */
 #ifndef HONE_NET_REST_PART_H
 #define HONE_NET_REST_PART_H
 

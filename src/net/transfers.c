@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Flows on libcurl's multi interface. Within its callbacks no transfer may be added or removed, so what a stream brings is kept and given out
+/* Transfers on libcurl's multi interface. Within its callbacks no transfer may be added or removed, so what a stream brings is kept and given out
  * after each turn. */
-#include "net/flows.h"
+#include "net/transfers.h"
 
 #include "base/mem.h"
 #include "net/rest_part.h"
@@ -9,9 +9,9 @@
 #include <limits.h>
 #include <string.h>
 
-struct flow {
-    struct flows *all;
-    struct flow *next;
+struct transfer {
+    struct transfers *all;
+    struct transfer *next;
     struct rest *rest;
     struct rest_request request;
     char *method, *path, *data, *accept;
@@ -19,21 +19,21 @@ struct flow {
     struct rest_response response;
     struct attempt attempt;
     struct buf arrived;
-    struct flow_calls calls;
+    struct transfer_calls calls;
     void *ctx;
     bool over, enough; /* enough: its reader has ended it */
 };
 
-struct flows {
+struct transfers {
     CURLM *multi;
-    struct flow *list;
+    struct transfer *list;
 };
 
-struct flows *flows_new(void)
+struct transfers *transfers_new(void)
 {
     if (!curl_lib_load())
         return NULL;
-    struct flows *f = X_NEW(struct flows);
+    struct transfers *f = X_NEW(struct transfers);
     f->multi = curl_multi_init();
     if (!f->multi)
         abort(); /* out of memory, as in base/mem.c */
@@ -42,7 +42,7 @@ struct flows *flows_new(void)
 
 static bool on_data(void *ctx, const char *data, size_t len)
 {
-    struct flow *w = ctx;
+    struct transfer *w = ctx;
     if (w->over)
         return false;
     buf_add(&w->arrived, data, len);
@@ -54,9 +54,9 @@ static char *copy(const char *s)
     return s ? x_strdup(s) : NULL;
 }
 
-struct flow *flow_start(struct flows *f, const struct rest *to, const struct rest_request *request, struct flow_calls calls, void *ctx)
+struct transfer *transfer_start(struct transfers *f, const struct rest *to, const struct rest_request *request, struct transfer_calls calls, void *ctx)
 {
-    struct flow *w = X_NEW(struct flow);
+    struct transfer *w = X_NEW(struct transfer);
     w->all = f;
     w->rest = rest_another(to, NULL);
     w->method = copy(request->method);
@@ -79,7 +79,7 @@ struct flow *flow_start(struct flows *f, const struct rest *to, const struct res
     return w;
 }
 
-void flow_stop(struct flow *w)
+void transfer_stop(struct transfer *w)
 {
     if (!w || w->over)
         return;
@@ -87,7 +87,7 @@ void flow_stop(struct flow *w)
     (void)curl_multi_remove_handle(w->all->multi, w->rest->curl);
 }
 
-static void flow_free(struct flow *w)
+static void transfer_free(struct transfer *w)
 {
     curl_slist_free_all(w->headers);
     rest_response_release(&w->response);
@@ -100,14 +100,14 @@ static void flow_free(struct flow *w)
     free(w);
 }
 
-void flows_free(struct flows *f)
+void transfers_free(struct transfers *f)
 {
     if (!f)
         return;
-    for (struct flow *w = f->list, *next; w; w = next) {
+    for (struct transfer *w = f->list, *next; w; w = next) {
         next = w->next;
-        flow_stop(w);
-        flow_free(w);
+        transfer_stop(w);
+        transfer_free(w);
     }
     (void)curl_multi_cleanup(f->multi);
     free(f);
@@ -115,7 +115,7 @@ void flows_free(struct flows *f)
 
 /* ---- a turn ---- */
 
-static void deliver(struct flow *w)
+static void deliver(struct transfer *w)
 {
     struct buf data = w->arrived;
     w->arrived = (struct buf)BUF_INIT;
@@ -124,7 +124,7 @@ static void deliver(struct flow *w)
     buf_release(&data);
 }
 
-static void finish(struct flow *w, CURLcode rc)
+static void finish(struct transfer *w, CURLcode rc)
 {
     struct error error = {0};
     deliver(w);
@@ -136,34 +136,34 @@ static void finish(struct flow *w, CURLcode rc)
     w->calls.end(w->ctx, code, &error, &w->response);
 }
 
-static void take_ended(struct flows *f)
+static void take_ended(struct transfers *f)
 {
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(f->multi, &left))) {
-        struct flow *w = NULL;
+        struct transfer *w = NULL;
         CURLcode rc = message->data.result;
         if (message->msg == CURLMSG_DONE && curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &w) == CURLE_OK && w && !w->over)
             finish(w, rc);
     }
 }
 
-static void sweep(struct flows *f)
+static void sweep(struct transfers *f)
 {
-    for (struct flow **at = &f->list, *w; (w = *at);)
+    for (struct transfer **at = &f->list, *w; (w = *at);)
         if (w->over) {
             *at = w->next;
-            flow_free(w);
+            transfer_free(w);
         } else {
             at = &w->next;
         }
 }
 
-void flows_run(struct flows *f)
+void transfers_run(struct transfers *f)
 {
     int running;
     (void)curl_multi_perform(f->multi, &running);
-    for (struct flow *w = f->list; w; w = w->next)
+    for (struct transfer *w = f->list; w; w = w->next)
         if (w->calls.data && w->arrived.len) {
             deliver(w);
             if (w->enough && !w->over)
@@ -173,12 +173,12 @@ void flows_run(struct flows *f)
     sweep(f);
 }
 
-void flows_wait(struct flows *f, int64_t ms)
+void transfers_wait(struct transfers *f, int64_t ms)
 {
     (void)curl_multi_poll(f->multi, NULL, 0, ms < 0 ? 0 : ms > INT_MAX ? INT_MAX : (int)ms, NULL);
 }
 
-void flows_wake(struct flows *f)
+void transfers_wake(struct transfers *f)
 {
     (void)curl_multi_wakeup(f->multi);
 }
