@@ -29,6 +29,22 @@ class Compiled(unittest.TestCase):
         with open(os.path.join(self.tmp.name, name + ".yaml")) as file:
             return next(yaml.safe_load_all(file))
 
+    def tune(self, pipeline, parameters, params):
+        """The experiment when it is over, its trials, and how often each step of them had which state."""
+        name = hone.name("kfp")
+        answer = self.s.post(PROJECT + "/experiments", {
+            "name": name, "objective": {"metric": "loss", "direction": "minimize"}, "parameters": parameters, "algorithm": "random", "seed": 7,
+            "trials": {"max": 4, "parallel": 2}, "run": {"backend": "pipeline", "pipeline": self.document(pipeline), "params": params}})
+        self.assertIn(answer.status, (200, 201), answer)
+        place = f"{PROJECT}/experiments/{name}"
+        e = hone.until(lambda: (e := self.s.get(place).json)["state"] in ("SUCCEEDED", "FAILED") and e, "the end of the experiment")
+        self.assertEqual((e["state"], e["counts"]), ("SUCCEEDED", {"SUCCEEDED": 4}), e)
+        states = {}
+        for run in self.s.get(PROJECT + "/runs?limit=1000").json["runs"]:
+            for s in self.s.get(f"{PROJECT}/runs/{run['uid']}/steps").json["steps"] if run["origin"].get("experiment") == name else []:
+                states.setdefault(s["path"], []).append(s["state"])
+        return e, self.s.get(place + "/trials").json["trials"], {path: sorted(s) for path, s in states.items()}
+
     def run_it(self, name, **params):
         """The run when it is over, and its steps by path."""
         answer = self.s.post(PROJECT + "/runs", {"pipeline": self.document(name), "params": params})
@@ -84,18 +100,18 @@ class Compiled(unittest.TestCase):
         self.assertIn("only files of this host can be imported", answer.text)
 
     def test_its_parameters_are_tuned_and_the_data_is_prepared_once(self):
-        name = hone.name("kfp")
-        answer = self.s.post(PROJECT + "/experiments", {
-            "name": name, "objective": {"metric": "loss", "direction": "minimize"}, "parameters": {"lr": {"type": "float", "min": 0.01, "max": 1}},
-            "algorithm": "random", "seed": 7, "trials": {"max": 4, "parallel": 2},
-            "run": {"backend": "pipeline", "pipeline": self.document("train-pipeline"), "params": {"lr": "{lr}", "rows": 21}}})
-        self.assertIn(answer.status, (200, 201), answer)
-        place = f"{PROJECT}/experiments/{name}"
-        e = hone.until(lambda: (e := self.s.get(place).json)["state"] in ("SUCCEEDED", "FAILED") and e, "the end of the experiment")
-        self.assertEqual((e["state"], e["counts"]), ("SUCCEEDED", {"SUCCEEDED": 4}), e)
-        trials = self.s.get(place + "/trials").json["trials"]
+        _, trials, states = self.tune("train-pipeline", {"lr": {"type": "float", "min": 0.01, "max": 1}}, {"lr": "{lr}", "rows": 21})
         for t in trials:  # the metric that the component logged into its Metrics artifact
             self.assertAlmostEqual(t["metrics"]["loss"], (t["params"]["lr"] - 0.3) ** 2 + 1 / 21)
-        prepared = [s["state"] for r in self.s.get(PROJECT + "/runs?limit=1000").json["runs"] if r["params"].get("rows") == 21
-                    for s in self.s.get(f"{PROJECT}/runs/{r['uid']}/steps").json["steps"] if s["path"] == "prepare"]
-        self.assertEqual(sorted(prepared), ["CACHED"] * 3 + ["SUCCEEDED"])
+        self.assertEqual((states["prepare"], states["train"]), (["CACHED"] * 3 + ["SUCCEEDED"], ["SUCCEEDED"] * 4))
+
+    def test_the_example_is_run_and_tuned(self):
+        train = os.path.join(ROOT, "examples", "pipelines", "kfp", "train.py")
+        subprocess.run([sys.executable, train, os.path.join(self.tmp.name, "line.yaml")], check=True, capture_output=True, env=hone.clean_env(HOME=self.tmp.name))
+        run, _ = self.run_it("line", lr=0.5)
+        self.assertEqual(run["state"], "SUCCEEDED", run)
+        self.assertLess(run["outputs"]["Output"], 0.02)
+        parameters = {"lr": {"type": "float", "min": 0.01, "max": 1, "scale": "log"}, "epochs": {"type": "int", "min": 5, "max": 50}}
+        e, _, states = self.tune("line", parameters, {"lr": "{lr}", "epochs": "{epochs}", "rows": 50})
+        self.assertLess(e["best"]["value"], 1)
+        self.assertEqual((states["prepare"], states["evaluate"]), (["CACHED"] * 3 + ["SUCCEEDED"], ["SUCCEEDED"] * 4))
