@@ -32,7 +32,6 @@ export function ago(time: string | null | undefined, now: number): string {
     return s < 5 ? 'just now' : `${duration(Math.round(s)).replace(/ \d+ (s|min|h)$/, '')} ago`;
 }
 
-export const clock = (ms: number) => new Date(ms).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 export const moment = (time: string | number | null | undefined) => (time ? new Date(time).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium' }) : '–');
 export const utc = (time: string | number | null | undefined) => (time ? new Date(time).toISOString() : '');
 export const plural = (n: number, one: string, many = `${one}s`) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
