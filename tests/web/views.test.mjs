@@ -39,6 +39,18 @@ test('every view draws, says what it shows, is clean for axe in light and dark, 
     assert.deepEqual(w.page.complaints, []);
 });
 
+test('every view fits a phone', async () => {
+    const context = await w.browser.newContext({ viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, storageState: await w.page.context().storageState() }), page = await context.newPage();
+    for (const hash of [...VIEWS.map(([view]) => `default/vision/${view}`), 'default/latency/front', 'default/vision/trial/1', 'default/vision/compare?trials=1,2', 'default/vision/parallel?brush=objective:0.2:1', 'new']) {
+        await page.goto('about:blank');
+        await page.goto(`${w.s.url}/#/${hash}`);
+        await until(async () => (await page.locator('h1').count()) > 0 && !(await text(page)).includes('Loading'), hash);
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= 360, `${hash} is ${width} wide`);
+    }
+    await context.close();
+});
+
 test('parallel coordinates are brushed by dragging, and the address keeps it', async () => {
     const { page } = w;
     await w.show('default/vision/parallel');

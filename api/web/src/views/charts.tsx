@@ -301,7 +301,7 @@ export function ImportancesView({ store, spec }: ViewProps) {
                 <Select label="over" value={top} options={[{ value: '1', text: 'the whole space' }, { value: '0.25', text: 'the best quarter' }, { value: '0.1', text: 'the best tenth' }]} onChange={(v) => setQuery({ top: v === '1' ? undefined : v })} />
             </>}>
                 {!enough ? <Empty title="Too few trials"><p>Eight finished trials with differing results are needed; there are {n}.</p></Empty> : (
-                    <table class="bars" aria-label="Importances">
+                    <div class="table-box" tabIndex={0} role="region" aria-label="Importances"><table class="bars" aria-label="Importances">
                         <thead><tr><th scope="col">Parameter</th><th scope="col" class="num">Part</th><th scope="col"><span class="hidden">bar with interval</span></th><th scope="col" class="num" title="the extremes of 16 models that lack a third of the trials each">Interval</th><th scope="col" class="num">Trials</th></tr></thead>
                         <tbody>{parameters.map((p) => (
                             <tr key={p.name}>
@@ -312,7 +312,7 @@ export function ImportancesView({ store, spec }: ViewProps) {
                                 <td class="num faint">{p.n}</td>
                             </tr>
                         ))}</tbody>
-                    </table>
+                    </table></div>
                 )}
             </Card>
             {interactions.length > 0 && (
