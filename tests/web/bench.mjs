@@ -44,9 +44,9 @@ async function settled(page, changes, quiet = 1500, patience = 600000) {
 async function heapMb(page) {
     const cdp = await page.context().newCDPSession(page);
     await cdp.send('HeapProfiler.collectGarbage');
-    const { usedSize } = await cdp.send('Runtime.getHeapUsage');
+    const { usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0 } = await cdp.send('Runtime.getHeapUsage');
     await cdp.detach();
-    return usedSize / 1e6;
+    return (usedSize + embedderHeapUsedSize + backingStorageSize) / 1e6;
 }
 /** CPU seconds of the pages so far, by process: what the rest of the machine does changes wall time, not this. */
 async function cpu(browser) {
@@ -216,7 +216,7 @@ async function peer(browser, e) {
         await page.goto(`http://127.0.0.1:${port}/dashboard/studies/0`, { timeout: 120000 });
         const took = await settled(page, true, 4000, PEER_PATIENCE_MS);
         const cost = await since(browser, before);
-        if (Number.isNaN(took)) return { took: Infinity, cost, heap: NaN, charts: 0 }; // it may not even answer what its heap is
+        if (Number.isNaN(took)) return { took: Infinity, cost, heap: NaN, charts: 0 }; // still busy: it may not even answer what it has drawn
         const charts = await page.locator('.js-plotly-plot .main-svg').count(), heap = await heapMb(page);
         return { took, heap, charts, cost };
     } finally {

@@ -36,11 +36,12 @@ test('a front has who is beaten by nobody', () => {
 });
 
 test('rungs are those of the rule', () => {
-    const spec = (name, settings) => ({ stopping: { name, settings } });
+    const spec = (name, settings) => ({ stopping: { name, settings }, algorithm: { name: 'random', settings: {} } });
     assert.deepEqual(m.rungs(spec('asha', { reduction_factor: 3, min_resource: 1, max_resource: 0, bracket: 0 }), 30), [1, 3, 9, 27]);
     assert.deepEqual(m.rungs(spec('asha', { reduction_factor: 3, min_resource: 3, max_resource: 27, bracket: 1 }), 100), [9]);
     assert.deepEqual(m.rungs(spec('median', {}), 30), []);
-    assert.deepEqual(m.rungs({ stopping: null }, 30), []);
+    assert.deepEqual(m.rungs({ stopping: null, algorithm: { name: 'tpe', settings: {} } }, 30), []);
+    assert.deepEqual(m.rungs({ stopping: null, algorithm: { name: 'bohb', settings: { reduction_factor: 3, min_resource: 1, max_resource: 9 } } }, 30), [1, 3]);
 });
 
 test('axes lead from values to places and back', () => {

@@ -30,7 +30,7 @@ interface Props {
 
 export function stateColour(state: string, i: Ink): string {
     const { tone } = look(state);
-    return tone === 'live' ? i.lines[2] : tone === 'cut' ? i.lines[4] : tone === 'bad' || tone === 'off' ? i.lines[7] : i.lines[0];
+    return tone === 'live' || tone === 'wait' ? i.lines[2] : tone === 'cut' ? i.lines[4] : tone === 'bad' || tone === 'off' ? i.lines[7] : i.lines[0];
 }
 
 export function CurvesChart(p: Props) {

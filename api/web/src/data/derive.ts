@@ -54,8 +54,8 @@ export function front(rows: number[], x: ArrayLike<number>, y: ArrayLike<number>
 
 /** Steps at which halving compares trials; the rule's settings are all in the stored file. */
 export function rungs(spec: Spec, most: number): number[] {
-    const rule = spec.stopping;
-    if (!rule || (rule.name !== 'asha' && rule.name !== 'hyperband')) return [];
+    const rule = [spec.stopping, spec.algorithm].find((r) => r && ['asha', 'hyperband', 'bohb'].includes(r.name));
+    if (!rule) return [];
     const s = rule.settings as Record<string, number>, eta = Number(s.reduction_factor ?? 3), end = Number(s.max_resource) || Infinity, out: number[] = [];
     for (let step = Number(s.min_resource ?? 1) * eta ** Number(s.bracket ?? 0); step < Math.min(end, most + 1) && out.length < 40; step *= eta) out.push(step);
     return out;
