@@ -77,8 +77,8 @@ class Suggestions(unittest.TestCase):
                 self.assertEqual(len(seen), 18)
 
     def test_a_model_finds_what_is_good(self):
-        late = [float(t.status.observation.metrics[0].value) for t in self.run_search("bayesianoptimization", 45)][30:]
-        self.assertGreater(sum(late) / len(late), 0.8)
+        values = [float(t.status.observation.metrics[0].value) for t in self.run_search("bayesianoptimization", 45)]
+        self.assertGreater(max(values), 0.995)  # 1 is the best there is
 
     def test_the_answer_follows_from_the_trials_whatever_their_order(self):
         trials = self.run_search("tpe")
