@@ -123,17 +123,17 @@ $(WEB_PACKAGES): api/web/package.json api/web/package-lock.json
 ifeq ($(WITH_DASHBOARD),0)
 $(BUILD)/web/stamp: api/web/none.html
 	@mkdir -p $(@D) && cp api/web/none.html $(@D)/index.html && cp api/web/favicon.svg $(@D)/ && : > $(@D)/app.js && : > $(@D)/app.css
-	@cd $(@D) && gzip -nkf index.html favicon.svg app.js app.css && touch $(@F)
+	@cd $(@D) && gzip -nkf index.html favicon.svg app.js app.css && rm -f with-* && touch with-0 $(@F)
 else
 $(BUILD)/web/stamp: $(WEB_PACKAGES) $(wildcard api/web/*.mjs api/web/*.html api/web/*.svg api/web/src/*.* api/web/src/*/*.*)
 	@mkdir -p $(@D)
-	$(Q)echo "  WEB $(@D)" && node api/web/build.mjs $(@D) && touch $@
+	$(Q)echo "  WEB $(@D)" && node api/web/build.mjs $(@D) && cd $(@D) && rm -f with-* && touch with-1 $(@F)
 endif
-# Which of the two it was: the other one is made anew.
-WEB_CHOICE := $(BUILD)/web/with-$(WITH_DASHBOARD)
-$(WEB_CHOICE):
-	@mkdir -p $(@D) && rm -f $(@D)/with-* && touch $@
-$(BUILD)/web/stamp: $(WEB_CHOICE)
+ifeq ($(wildcard $(BUILD)/web/with-$(if $(filter 0,$(WITH_DASHBOARD)),0,1)),) # the other one is there: it is made anew
+.PHONY: web-anew
+web-anew:
+$(BUILD)/web/stamp: web-anew
+endif
 
 $(BUILD)/api/assets.o: $(BUILD)/web/stamp api/openapi.yaml docs/reference/errors.md
 
