@@ -116,7 +116,9 @@ static bool take_event(struct kube_watch *w, const char *text, size_t len)
             take(w, object, deleted);
     }
     if (!good) {
-        if (!expired)
+        if (expired)
+            log_event(LOG_INFO, "kubernetes.expired", "{s:s}", "of", w->path);
+        else
             back_off(w, "event", object ? kube_text(object, "message") : "it cannot be read");
         forget_version(w);
     }
@@ -150,10 +152,12 @@ static void after(struct kube_watch *w, enum err code, const struct error *error
         kube_refused(w->conn->kube);
     if (!code)
         return;
-    if (response->status == 410) /* too old a version, or too old a place in a list */
+    if (response->status == 410) { /* too old a version, or too old a place in a list */
+        log_event(LOG_INFO, "kubernetes.expired", "{s:s}", "of", w->path);
         forget_version(w);
-    else
+    } else {
         back_off(w, w->listing ? "list" : "watch", error->detail);
+    }
 }
 
 static void on_watch_end(void *ctx, enum err code, const struct error *error, struct rest_response *response)

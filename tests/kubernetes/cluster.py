@@ -161,8 +161,10 @@ class ClusterCase(unittest.TestCase):
 def paused(part):
     """While it is dead."""
     part.kill()
-    yield
-    part.start()
+    try:
+        yield
+    finally:
+        part.start()
 
 
 def seconds(n):

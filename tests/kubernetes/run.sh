@@ -24,4 +24,5 @@ if ! ./engine.sh up "$dir" 9>&- > "$dir/up.log" 2>&1 < /dev/null; then
     echo "0 passed, 1 failed"
     exit 1
 fi
-PYTHONPATH=.:../http python3 -B ../http/run.py "${@:-test_cluster_trials}" 9>&-
+[ $# -gt 0 ] || set -- test_cluster_trials test_cluster_faults test_cluster_install
+PYTHONPATH=.:../http python3 -B ../http/run.py "$@" 9>&-
