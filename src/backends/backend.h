@@ -92,6 +92,9 @@ struct backend {
     /* Up to `max` bytes of a stream from `offset` (negative: that many from the end); *next is where to go on. Streams: STDOUT, STDERR. */
     enum err (*logs)(struct backend_conn *conn, const char *run_key, enum backend_stream stream, int64_t offset, size_t max,
                      struct buf *out, int64_t *next, bool *end, struct error *error);
+    /* The directory that a run of this key will have, malloced: whoever prepares a run puts into it what must lie there (work/ is where it begins,
+     * artifacts/ for what it leaves) before the submit. Nothing of it is there until the run is submitted or prepared. NULL: not on this machine. */
+    char *(*place)(struct backend_conn *conn, const char *run_key);
     /* Its end is recorded: nothing more will be asked but logs. `drop`: remove its files too (the trial is deleted). */
     void (*forget)(struct backend_conn *conn, const char *run_key, bool drop);
 };

@@ -381,6 +381,11 @@ void process_remove(const struct backend_conn *c, const char *run_key)
     }
 }
 
+static char *process_place(struct backend_conn *c, const char *run_key)
+{
+    return run_dir(c, run_key);
+}
+
 static void process_forget(struct backend_conn *c, const char *run_key, bool drop)
 {
     struct run *r;
@@ -495,4 +500,5 @@ const struct backend backend_process = {.name = "process",
                                         .submit = process_submit,
                                         .cancel = process_cancel,
                                         .logs = process_logs,
+                                        .place = process_place,
                                         .forget = process_forget};

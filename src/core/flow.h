@@ -51,6 +51,7 @@ struct node {
     struct flight *flight;              /* what it makes or waits for */
     struct node *flight_prev, *flight_next; /* among those that wait */
     bool slot;         /* it holds one of the run's */
+    bool furnished;    /* files were put where it runs */
     bool cancel_asked, fresh; /* fresh: nothing made before may stand for it */
     int submit_tries;
     int64_t heard_ms;  /* wall: when its attempt last wrote, for idle timeouts; 0 = not known */
@@ -195,8 +196,8 @@ enum err flow_corrupt(struct core *c, struct node *n, const char *artifact, cons
 extern const struct backend backend_pipeline; /* backend_pipeline.c: a trial is a run of a pipeline */
 void flow_submit(struct core *c, struct node *n);
 void flow_checkpoint(const struct node *n, char **name, char **from); /* malloced; NULL = the backend's own */
-void flow_sweep_dir(struct core *c, const char *run_key); /* its files are not needed any more */
-char *flow_dir(const struct core *c, const char *run_key);
+void flow_sweep_dir(struct core *c, const char *backend, const char *run_key); /* its files are not needed any more, but its logs */
+char *flow_dir(struct core *c, const char *backend, const char *run_key); /* malloced; NULL = not on this machine */
 struct stage { /* what must lie there before a step starts */
     char *dir, *code; /* code: an artifact, NULL = none */
     struct lay *lays;

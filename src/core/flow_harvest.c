@@ -138,7 +138,7 @@ static json_t *keep_value(const struct port *out, const json_t *given, struct ha
 
 static void take_output(struct artifacts *a, const struct port *out, const json_t *written, const char *dir, struct harvest *h)
 {
-    char *path CLEANUP_FREE = x_asprintf("%s/out/%s", dir, out->name);
+    char *path CLEANUP_FREE = x_asprintf("%s/artifacts/%s", dir, out->name);
     json_t *value = NULL;
     const json_t *given = json_object_get(written, out->name);
     if (type_is_artifact(out->type)) {
@@ -185,7 +185,7 @@ static void read_written(const struct pipeline *p, const struct step *s, const c
 static void make_empty(const struct step *s, const char *dir)
 {
     for (size_t i = 0; i < s->n_outputs; i++) {
-        char *path CLEANUP_FREE = x_asprintf("%s/out/%s", dir, s->outputs[i].name);
+        char *path CLEANUP_FREE = x_asprintf("%s/artifacts/%s", dir, s->outputs[i].name);
         int fd = type_is_artifact(s->outputs[i].type) ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
         if (fd >= 0)
             (void)close(fd);

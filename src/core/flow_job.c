@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A step as a job for a backend: its command and environment, and what must lie in its directory before it starts.
  *
- * DATA/steps/<run key>/: work/ (where it runs, with its code), in/ (artifacts), out/ (what it leaves at ${out.X}), inputs.json, outputs.json. */
+ * That is the directory of its backend (backend.h `place`): work/ (where it runs, with its code), in/ (artifacts), artifacts/ (what it leaves at ${out.X}),
+ * inputs.json, outputs.json. Each file and folder costs a small step more than anything else does, so none is made that is not needed. */
 #include "base/id.h"
 #include "core/flow.h"
 
@@ -13,9 +14,10 @@
 
 #define WALK_FDS 16
 
-char *flow_dir(const struct core *c, const char *run_key)
+char *flow_dir(struct core *c, const char *backend, const char *run_key)
 {
-    return x_asprintf("%s/steps/%s", c->data_dir, run_key);
+    struct connection *conn = runs_connection(c, backend);
+    return conn && conn->backend->place ? conn->backend->place(conn->conn, run_key) : NULL;
 }
 
 /* --- what is told to the backend */
@@ -56,9 +58,10 @@ static json_t *environment_of(const struct node *n, const json_t *own, const cha
     if (n->map)
         (void)json_object_set_new(env, "HONE_ITEM", json_sprintf("%lld", (long long)n->row->item));
     (void)json_object_set_new(env, "HONE_STEP_ATTEMPT", json_sprintf("%lld", (long long)n->row->attempt));
-    (void)json_object_set_new(env, "HONE_INPUTS", json_sprintf("%s/inputs.json", dir));
+    if (json_object_size(n->step->inputs))
+        (void)json_object_set_new(env, "HONE_INPUTS", json_sprintf("%s/inputs.json", dir));
+    (void)json_object_set_new(env, "HONE_OUT_DIR", json_sprintf("%s/artifacts", dir));
     (void)json_object_set_new(env, "HONE_OUTPUTS", json_sprintf("%s/outputs.json", dir));
-    (void)json_object_set_new(env, "HONE_OUT_DIR", json_sprintf("%s/out", dir));
     if (n->step->expand)
         (void)json_object_set_new(env, "HONE_STEPS", json_sprintf("%s/steps.json", dir));
     return env;
@@ -104,13 +107,13 @@ static void tell_impossible(struct core *c, const struct node *n, struct problem
 
 void flow_submit(struct core *c, struct node *n)
 {
-    char *dir CLEANUP_FREE = flow_dir(c, n->attempt->run_key);
+    char *dir CLEANUP_FREE = flow_dir(c, n->step->backend, n->attempt->run_key);
     struct scope s = {.core = c, .node = n, .mode = SCOPE_RUN, .dir = dir};
     struct problems problems = {0};
     if (json_object_get(n->step->environment, "image"))
         problems_add(&problems, "/environment/image", "UNSUPPORTED", NULL, "the process backend runs no containers; use venv or conda, or a backend that does");
-    else if (!runs_connection(c, n->step->backend))
-        problems_add(&problems, "/backend", "UNKNOWN_NAME", NULL, "there is no backend %s", n->step->backend);
+    else if (!dir)
+        problems_add(&problems, "/backend", "UNKNOWN_NAME", NULL, "there is no backend %s that runs on this machine", n->step->backend);
     json_t *run = !problems.n && flow_inputs(&s, &problems) ? run_section(n, &s, &problems) : NULL;
     if (!run) {
         tell_impossible(c, n, &problems);
@@ -123,6 +126,7 @@ void flow_submit(struct core *c, struct node *n)
     s.lays = NULL;
     s.n_lays = 0;
     scope_release(&s);
+    n->furnished = stage->code || stage->n_lays || json_object_size(stage->inputs);
     runs_submit_step(c, n, run, stage);
 }
 
@@ -174,6 +178,7 @@ static int open_up(const char *path, const struct stat *s, int kind, struct FTW 
 
 static void remove_tree(const char *path)
 {
+    (void)nftw(path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS);
     if (access(path, F_OK))
         return;
     (void)nftw(path, open_up, WALK_FDS, FTW_PHYS); /* folders of artifacts may not be writable */
@@ -207,7 +212,7 @@ static enum err fill(struct artifacts *a, const struct stage *s, const char *hal
 {
     enum err err = OK;
     char *work CLEANUP_FREE = x_asprintf("%s/work", half);
-    if (mkdir(half, 0700) || !make(half, "out") || !make(half, "in"))
+    if (mkdir(half, 0700) || (s->n_lays && !make(half, "in")))
         return failed(half, error);
     if (s->code) {
         struct error why = {0};
@@ -216,18 +221,16 @@ static enum err fill(struct artifacts *a, const struct stage *s, const char *hal
             (void)snprintf(corrupt, ARTIFACT_ID_MAX, "%s", s->code);
         if (err && error)
             *error = why;
-    } else if (!make(half, "work")) {
-        err = failed(work, error);
     }
     for (size_t i = 0; i < s->n_lays && !err; i++)
         err = lay(a, &s->lays[i], i, half, s->dir, corrupt, error);
-    return err ? err : write_inputs(half, s->inputs, error);
+    return err || !json_object_size(s->inputs) ? err : write_inputs(half, s->inputs, error);
 }
 
 /* A directory that is there was made whole; its step may have begun, or be over. */
 enum err flow_stage(struct artifacts *a, const struct stage *s, char corrupt[ARTIFACT_ID_MAX], struct error *error)
 {
-    if (!access(s->dir, F_OK))
+    if ((!s->code && !s->n_lays && !json_object_size(s->inputs)) || !access(s->dir, F_OK))
         return OK;
     char *half CLEANUP_FREE = x_asprintf("%s.half", s->dir);
     remove_tree(half);
@@ -256,19 +259,27 @@ struct sweep {
     char *dir;
 };
 
+/* What it was given and what it left is kept elsewhere; its logs stay. */
 static void sweep(struct job *job)
 {
+    static const char *const parts[] = {"in", "work", "artifacts", "inputs.json", "outputs.json"};
     struct sweep *s = (struct sweep *)job;
-    remove_tree(s->dir);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        char *path CLEANUP_FREE = x_asprintf("%s/%s", s->dir, parts[i]);
+        remove_tree(path);
+    }
     free(s->dir);
     free(s);
 }
 
-void flow_sweep_dir(struct core *c, const char *run_key)
+void flow_sweep_dir(struct core *c, const char *backend, const char *run_key)
 {
+    char *dir = flow_dir(c, backend, run_key);
+    if (!dir)
+        return;
     struct sweep *s = X_NEW(struct sweep);
     s->job.run = sweep;
-    s->dir = flow_dir(c, run_key);
+    s->dir = dir;
     if (!pool_submit(c->pool, &s->job))
         sweep(&s->job);
 }

@@ -65,6 +65,9 @@ void flow_effect(struct core *c, enum effect_kind kind, struct node *n)
     e->run = n->frame->flow->id;
     e->step = n->seq;
     e->run_key = x_strdup(n->attempt ? n->attempt->run_key : "");
+    e->sweep = n->furnished;
+    for (size_t i = 0; i < n->step->n_outputs; i++)
+        e->sweep |= type_is_artifact(n->step->outputs[i].type);
     struct connection *conn = runs_connection(c, n->step->backend);
     e->backend = conn ? conn->backend->name : NULL;
 }

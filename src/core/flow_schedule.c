@@ -4,22 +4,12 @@
 
 #include "base/log.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-
-static enum err make_dir(const char *path, struct error *error)
-{
-    if (!mkdir(path, 0700) || errno == EEXIST)
-        return OK;
-    return err_set(error, ERR_STORAGE, "DATA_DIR_READ_ONLY", "cannot make %s: %s", path, strerror(errno));
-}
 
 enum err flows_open(struct core *c, struct error *error)
 {
-    char *steps CLEANUP_FREE = x_asprintf("%s/steps", c->data_dir), *artifacts CLEANUP_FREE = x_asprintf("%s/artifacts", c->data_dir);
-    enum err err = make_dir(steps, error);
-    return err ? err : artifacts_open(artifacts, &c->artifacts, error);
+    char *artifacts CLEANUP_FREE = x_asprintf("%s/artifacts", c->data_dir);
+    return artifacts_open(artifacts, &c->artifacts, error);
 }
 
 /* Marks that come from outside the rows: submits to be tried again, and when steps that may not be silent were last heard. */
@@ -66,7 +56,8 @@ void flow_start_effect(struct core *c, const struct effect *e)
         runs_cancel(c, e->backend, e->run_key, 10);
     else if (e->kind == EFFECT_STEP_FORGET) {
         runs_forget(c, e->backend, e->run_key, e->drop);
-        flow_sweep_dir(c, e->run_key);
+        if (e->sweep)
+            flow_sweep_dir(c, e->backend, e->run_key);
     } else if (e->kind == EFFECT_STEP_SUBMIT && n && n->attempt && !strcmp(n->attempt->run_key, e->run_key))
         flow_submit(c, n);
 }

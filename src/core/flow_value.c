@@ -142,7 +142,7 @@ json_t *flow_value(void *arg, const struct ref *r)
     case REF_STEP_STATE:
         return step_state(s, r);
     case REF_OUT:
-        return s->dir ? json_sprintf("%s/out/%s", s->dir, r->name) : json_sprintf("${out.%s}", r->name);
+        return s->dir ? json_sprintf("%s/artifacts/%s", s->dir, r->name) : json_sprintf("${out.%s}", r->name);
     case REF_MAP: {
         json_t *item = map_value(s->node, r->name), *out = item ? seen(s, item) : NULL;
         json_decref(item);

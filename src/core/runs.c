@@ -215,7 +215,7 @@ struct gather_step {
 static void gather_outputs(struct job *job)
 {
     struct gather_step *g = (struct gather_step *)job;
-    char *dir CLEANUP_FREE = flow_dir(g->core, g->event->run_key);
+    char *dir CLEANUP_FREE = flow_dir(g->core, g->step->backend, g->event->run_key);
     g->event->harvest = X_NEW(struct harvest);
     flow_harvest(g->core->artifacts, g->pipeline, g->step, dir, g->event->harvest);
     send(g->core, CMD_RUN_STATUS, g->event);

@@ -114,6 +114,7 @@ struct effect {
     int64_t run, step; /* of a pipeline */
     char *run_key; /* CANCEL, FORGET */
     bool drop;     /* FORGET */
+    bool sweep;    /* STEP_FORGET: it was given, or left, files */
     const char *backend;
 };
 
