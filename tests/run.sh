@@ -3,7 +3,7 @@
 # Runs every test: the programs given (cmocka), the kept inputs of the fuzz targets, then what drives the real binary: HTTP, crashes,
 # other people's packages, a real Kubernetes where one was built, dashboard, examples. Shows what failed; the last line is "N passed, N failed". TESTS: some of the suites below, by name.
 cd "$(dirname "$0")/.." || exit 1
-suites="unit fuzz http katib kubernetes python clients web examples"
+suites="unit fuzz http pipelines katib kubernetes python clients web examples"
 TESTS=${TESTS:-$suites}
 BUILD=$(realpath "${BUILD:-build}")
 limit="timeout --foreground 1800" # seconds; only so that what hangs is told
@@ -80,6 +80,7 @@ if wanted fuzz; then
     done
 fi
 wanted http && suite http tests/http/run.sh
+wanted pipelines && suite pipelines tests/pipelines/run.sh
 wanted katib && suite katib tests/katib/run.sh
 wanted kubernetes && suite kubernetes tests/kubernetes/run.sh
 wanted python && suite python tests/python/run.sh

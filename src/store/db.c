@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -391,6 +392,8 @@ static enum err make_dirs(const char *dir, struct error *error)
     }
 }
 
+#define LOCK_TRIES 500 /* of 10 ms */
+
 static enum err refuse_second(const struct store *s, const char *path, int fd, struct error *error)
 {
     char pid[24] = "";
@@ -398,6 +401,31 @@ static enum err refuse_second(const struct store *s, const char *path, int fd, s
     pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
     return err_set(error, ERR_CONFLICT, "DATA_DIR_IN_USE",
                    "the data directory %s is in use by process %s (%s): stop it, or name another data directory", s->dir, *pid ? pid : "(not known)", path);
+}
+
+static bool holder_lives(int fd)
+{
+    char pid[24] = "";
+    ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
+    long holder = n > 0 ? strtol(pid, NULL, 10) : 0;
+    return holder <= 0 || kill((pid_t)holder, 0) == 0 || errno != ESRCH;
+}
+
+/* A process that a killed service was about to start has a copy of the lock until it executes its own program: that is soon over. */
+static bool lock_now(int fd)
+{
+    for (int tries = 0;; tries++) {
+        if (!flock(fd, LOCK_EX | LOCK_NB))
+            return true;
+        if (errno != EWOULDBLOCK || tries == LOCK_TRIES)
+            return false;
+        if (holder_lives(fd)) {
+            errno = EWOULDBLOCK;
+            return false;
+        }
+        struct timespec pause = {.tv_nsec = 10000000};
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 /* The lock is the kernel's and ends with the process, however it ends; the file only says whose it is. */
@@ -408,7 +436,7 @@ static enum err take_lock(struct store *s, struct error *error)
     if (fd < 0)
         return refuse_dir(path, error);
     s->lock_fd = fd;
-    if (flock(fd, LOCK_EX | LOCK_NB))
+    if (!lock_now(fd))
         return errno == EWOULDBLOCK ? refuse_second(s, path, fd, error) : refuse_dir(path, error);
     if (ftruncate(fd, 0) || dprintf(fd, "%ld\n", (long)getpid()) < 0)
         return refuse_dir(path, error);
