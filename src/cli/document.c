@@ -79,6 +79,27 @@ static void place_katib(json_t *d, const char *path)
         (void)json_object_set_new(annotations, "hone/cwd", json_string(dir));
 }
 
+static bool is_file(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && (!strcmp(dot, ".yaml") || !strcmp(dot, ".yml") || !strcmp(dot, ".json"));
+}
+
+/* A pipeline in a file of its own is put in; its code is looked for beside it. */
+static void place_pipeline(json_t *run, const char *path)
+{
+    CLEANUP_FREE char *dir = directory_of(path);
+    const char *name = json_string_value(json_object_get(run, "pipeline"));
+    CLEANUP_FREE char *file = name && is_file(name) ? (name[0] == '/' ? x_strdup(name) : x_asprintf("%s/%s", dir, name)) : NULL;
+    struct error unread;
+    json_t *pipeline = file ? document_load(file, &unread) : NULL; /* when it cannot be read the service says so of its name */
+    CLEANUP_FREE char *root = pipeline ? directory_of(file) : x_strdup(dir);
+    if (pipeline)
+        (void)json_object_set_new(run, "pipeline", pipeline);
+    if (!json_object_get(run, "root"))
+        (void)json_object_set_new(run, "root", json_string(root));
+}
+
 void document_place(json_t *d, const char *path)
 {
     if (json_object_get(d, "apiVersion")) {
@@ -87,6 +108,10 @@ void document_place(json_t *d, const char *path)
     }
     json_t *run = wandb_is(d) ? section(d, "run") : json_object_get(d, "run");
     const char *backend = json_string_value(json_object_get(run, "backend"));
+    if (json_is_object(run) && backend && !strcmp(backend, "pipeline")) {
+        place_pipeline(run, path);
+        return;
+    }
     if (!json_is_object(run) || (backend && strcmp(backend, "process") != 0))
         return;
     const char *cwd = json_string_value(json_object_get(run, "cwd"));

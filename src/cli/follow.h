@@ -28,4 +28,7 @@ enum err leaderboard(struct cli *cli, const char *experiment, int limit, json_t 
 extern const struct column leaderboard_columns[];
 const struct column *board_columns(const json_t *rows); /* those, with the state if some trials of the board may not be used */
 
+/* A log at `base` to stdout, as --stderr, --attempt, --tail and --follow say, which the verb has (verb_results.c). */
+enum err follow_log(struct cli *cli, const char *base, struct error *error);
+
 #endif

@@ -134,6 +134,19 @@ static enum err log_chunk(struct cli *cli, const char *base, json_int_t *offset,
     return OK;
 }
 
+enum err follow_log(struct cli *cli, const char *base, struct error *error)
+{
+    json_int_t offset = args_has(&cli->args, "tail") ? -1 : 0;
+    bool more = true;
+    enum err rc = OK;
+    while (!rc && more && !ferror(stdout)) {
+        rc = log_chunk(cli, base, &offset, &more, error);
+        if (!rc && more && interrupted())
+            rc = err_set(error, ERR_UNAVAILABLE, "CANCELLED", "interrupted");
+    }
+    return rc;
+}
+
 enum err verb_logs(struct cli *cli, struct error *error)
 {
     static const char *const counts[] = {"tail", "attempt"};
@@ -144,16 +157,7 @@ enum err verb_logs(struct cli *cli, struct error *error)
     if (rc)
         return rc;
     CLEANUP_FREE char *base = object_path(cli, cli->args.words[0], MAY_TRIAL, "/logs", error);
-    if (!base)
-        return error->code;
-    json_int_t offset = args_has(&cli->args, "tail") ? -1 : 0;
-    bool more = true;
-    while (!rc && more && !ferror(stdout)) {
-        rc = log_chunk(cli, base, &offset, &more, error);
-        if (!rc && more && interrupted())
-            rc = err_set(error, ERR_UNAVAILABLE, "CANCELLED", "interrupted");
-    }
-    return rc;
+    return base ? follow_log(cli, base, error) : error->code;
 }
 
 /* ---- export ---- */

@@ -382,3 +382,26 @@ class Pipelines(Case):
             ran = f.read().split()
         self.assertEqual(sorted(ran), sorted(f["started"] for f in fires))
         self.assertEqual(self.s.delete(f"{P}/schedules/{called}").status, 204)
+
+    # -- the command line
+
+    def test_the_command_line_runs_shows_and_schedules(self):
+        called = name("p")
+        with open(self.file("p.yaml"), "w") as f:
+            f.write(f"name: {called}\nparams: {{k: int}}\nsteps:\n  a: {{run: [sh, a.sh, '${{params.k}}', '${{out.x}}'], code: [a.sh], outputs: {{x: int}}}}\n"
+                    "outputs: {x: '${steps.a.outputs.x}'}\n")
+        with open(self.file("a.sh"), "w") as f:
+            f.write("echo running; expr $1 + 1 > $2\n")
+        done = self.s.cli("pipeline", "run", self.file("p.yaml"), "-p", "k=4", "-o", "json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('"x": 5', done.stdout)
+        uid = self.s.cli("pipeline", "list", "-o", "name").stdout.split()[0]
+        self.assertEqual(self.s.cli("pipeline", "logs", uid, "a").stdout, "running\n")
+        self.assertIn("SUCCEEDED", self.s.cli("pipeline", "describe", uid).stdout)
+        self.assertEqual(self.s.cli("pipeline", "rerun", uid, "-p", "k=7").returncode, 0)
+        self.assertEqual(self.s.cli("pipeline", "run", self.file("p.yaml"), "-p", "k=many").returncode, 6)
+        self.assertEqual(self.s.cli("pipeline", "resume", uid).returncode, 5)
+        self.assertEqual(self.s.cli("pipeline", "schedule", self.file("p.yaml"), "-p", "k=1", "--cron", "0 3 * * *").returncode, 0)
+        self.assertIn(called, self.s.cli("pipeline", "schedule", "list").stdout)
+        self.assertEqual(self.s.cli("pipeline", "schedule", "delete", called).returncode, 0)
+        self.assertEqual(self.s.cli("pipeline", "delete", uid).returncode, 0)

@@ -26,8 +26,9 @@ def flow(dir):
     def step(body="true", sleep=0.05, **more):
         return {"run": {"shell": f"echo \"begin $HONE_RUN $HONE_STEP\" >> {dir}/log; {body}; sleep {sleep}; echo \"end $HONE_RUN $HONE_STEP\" >> {dir}/log"}, "cache": False, **more}
     written = '{"steps": {"x": {"run": {"shell": "echo begin $HONE_RUN $HONE_STEP >> %s/log; sleep 0.05; echo 3 > ${out.v}; echo end $HONE_RUN $HONE_STEP >> %s/log"}, "outputs": {"v": "int"}, "cache": false}}}' % (dir, dir)
-    with open(os.path.join(dir, "steps.json"), "w") as f:
-        f.write(written)
+    if not os.path.exists(f"{dir}/steps.json"): # steps copy it: it is written once
+        with open(f"{dir}/steps.json", "w") as f:
+            f.write(written)
     return {"name": "storm", "params": {"n": "int"}, "steps": {
         "load": step("seq 1 20000 > ${out.data}; echo '[1,2,3,4,5,6]' > ${out.list}", outputs={"data": "file", "list": {"type": "list", "items": "int"}}),
         "left": step("wc -l < ${steps.load.outputs.data} > ${out.n}", outputs={"n": "int"}),
