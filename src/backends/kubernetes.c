@@ -97,6 +97,15 @@ static char *setting(const struct backend_host *host, const char *name)
     return x_strdup(text ? text : "");
 }
 
+static bool is_true(const char *text)
+{
+    static const char *const words[] = {"true", "1", "yes", "on"}; /* as src/config.c has them */
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (!strcasecmp(text, words[i]))
+            return true;
+    return false;
+}
+
 static void read_settings(const struct backend_host *host, struct kube_settings *s)
 {
     char *spaces CLEANUP_FREE = setting(host, "kube_project_namespaces");
@@ -104,7 +113,7 @@ static void read_settings(const struct backend_host *host, struct kube_settings 
     s->context = setting(host, "kube_context");
     s->namespace = setting(host, "kube_namespace");
     s->exec = setting(host, "kube_exec");
-    s->project_namespaces = strchr("1tyo", spaces[0]) && spaces[0] && strcmp(spaces, "off") != 0;
+    s->project_namespaces = is_true(spaces);
 }
 
 /* The value of the label that says whose an object is; made once. */
@@ -284,29 +293,43 @@ static enum err as_error(enum kube_answer answer, struct error *error)
 }
 
 /* A name that is taken: by the object that an earlier service made and could not note, or by a stranger's. */
-static enum err take_over(struct backend_conn *c, struct kube *kube, const char *path, const char *run_key, struct error *error)
+static enum err take_over(struct backend_conn *c, struct kube *kube, const char *path, const char *run_key, json_t **object, struct error *error)
 {
     char *item CLEANUP_FREE = x_asprintf("%s/%s", path, run_key);
-    json_t *object = NULL;
-    enum kube_answer answer = kube_call(kube, "GET", item, NULL, &object, error);
-    const json_t *labels = kube_at(object, "metadata/labels");
+    enum kube_answer answer = kube_call(kube, "GET", item, NULL, object, error);
+    const json_t *labels = kube_at(*object, "metadata/labels");
     const char *service = json_string_value(json_object_get(labels, KUBE_SERVICE));
-    bool ours = answer == KUBE_OK && service && !strcmp(service, c->service);
-    json_decref(object);
-    if (ours)
+    if (answer == KUBE_OK && service && !strcmp(service, c->service))
         return OK;
     if (answer == KUBE_OK)
         return err_set(error, ERR_CONFLICT, "NAME_TAKEN", "there is an object %.80s already, and this service did not make it", run_key);
     return answer == KUBE_MISSING ? err_set(error, ERR_UNAVAILABLE, NULL, "the object %.80s was there, and is no more", run_key) : as_error(answer, error);
 }
 
+/* In a Secret, which is removed with the object; until it is there, the pod's container waits for it. */
+static enum err give_token(struct kube *kube, const struct backend_job *job, const char *namespace, const json_t *object, struct error *error)
+{
+    char *path CLEANUP_FREE = x_asprintf("/api/v1/namespaces/%s/secrets", namespace);
+    json_t *secret = kube_secret(job, object);
+    enum kube_answer answer = kube_call(kube, "POST", path, secret, NULL, error);
+    json_decref(secret);
+    return answer == KUBE_EXISTS ? OK : as_error(answer, error);
+}
+
 static enum err make_object(struct backend_conn *c, struct kube *kube, const struct backend_job *job, const char *path, const char *namespace, struct error *error)
 {
-    json_t *object = kube_object(job, c->service, namespace);
+    json_t *object = kube_object(job, c->service, namespace), *made = NULL;
     char *url CLEANUP_FREE = x_asprintf("%s?fieldManager=hone", path);
-    enum kube_answer answer = kube_call(kube, "POST", url, object, NULL, error);
+    enum kube_answer answer = kube_call(kube, "POST", url, object, &made, error);
     json_decref(object);
-    enum err err = answer == KUBE_EXISTS ? take_over(c, kube, path, job->run_key, error) : as_error(answer, error);
+    if (answer == KUBE_EXISTS) {
+        json_decref(made);
+        made = NULL;
+    }
+    enum err err = answer == KUBE_EXISTS ? take_over(c, kube, path, job->run_key, &made, error) : as_error(answer, error);
+    if (!err && json_is_true(json_object_get(job->run, "token")))
+        err = give_token(kube, job, namespace, made, error);
+    json_decref(made);
     if (!err && !marker_write(c, job->run_key, path, json_is_true(json_object_get(job->run, "retain"))))
         err = err_set(error, ERR_UNAVAILABLE, "STORAGE", "what was made in the cluster cannot be noted in %s", c->dir);
     return err;
@@ -453,11 +476,13 @@ static enum err kubernetes_logs(struct backend_conn *c, const char *run_key, enu
 /* Objects of runs that are over, whose removal failed or was cut short. */
 static void sweep(struct backend_conn *c, int64_t now)
 {
-    DIR *dir = now >= c->sweep_at ? opendir(c->dir) : NULL;
     struct dirent *e;
-    if (!dir)
+    if (now < c->sweep_at)
         return;
     c->sweep_at = now + SWEEP_MS;
+    DIR *dir = opendir(c->dir);
+    if (!dir)
+        return;
     for (bool asked = true; asked && (e = readdir(dir));) {
         size_t len = strlen(e->d_name);
         char *key CLEANUP_FREE = len > 5 && !strcmp(e->d_name + len - 5, ".json") ? x_strndup(e->d_name, len - 5) : NULL;

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#define TOKEN "HONE_TOKEN"
+
 const json_t *kube_at(const json_t *object, const char *path)
 {
     while (object && *path) {
@@ -102,6 +104,8 @@ static void add_env(const struct marks *m, json_t *container)
         if (!names(env, name))
             (void)json_array_append_new(env, json_pack("{s:s, s:O}", "name", name, "value", value));
     }
+    if (json_is_true(json_object_get(m->job->run, "token")) && !names(env, TOKEN))
+        (void)json_array_append_new(env, json_pack("{s:s, s:{s:{s:s, s:s}}}", "name", TOKEN, "valueFrom", "secretKeyRef", "name", m->job->run_key, "key", KUBE_TOKEN_KEY));
 }
 
 /* A pod template: labels so that its pods are found, the environment of the container that does the work. */
@@ -208,7 +212,7 @@ static void limit_time(json_t *object, double seconds)
 static json_t *environment(const struct backend_job *job)
 {
     json_t *env = trial_env(job);
-    (void)json_object_del(env, "HONE_TOKEN");
+    (void)json_object_del(env, TOKEN);
     set(env, "KATIB_TRIAL_NAME", json_string(job->run_key));
     return env;
 }
@@ -239,4 +243,13 @@ json_t *kube_object(const struct backend_job *job, const char *service, const ch
         limit_time(object, job->time_limit_s);
     json_decref(env);
     return object;
+}
+
+json_t *kube_secret(const struct backend_job *job, const json_t *object)
+{
+    const json_t *meta = json_object_get(object, "metadata");
+    json_t *owner = json_pack("{s:s, s:s, s:s, s:s}", "apiVersion", kube_text(object, "apiVersion"), "kind", kube_text(object, "kind"), "name", kube_text(meta, "name"), "uid",
+                              kube_text(meta, "uid"));
+    return json_pack("{s:s, s:s, s:{s:s, s:O?, s:[o]}, s:{s:s}}", "apiVersion", "v1", "kind", "Secret", "metadata", "name", job->run_key, "labels",
+                     json_object_get(meta, "labels"), "ownerReferences", owner, "stringData", KUBE_TOKEN_KEY, job->token ? job->token : "");
 }

@@ -15,6 +15,10 @@ const char *kube_text(const json_t *object, const char *path); /* never NULL */
 /* The object of the job with name, labels and environment; new reference. `service`: the label's value. */
 json_t *kube_object(const struct backend_job *job, const char *service, const char *namespace);
 
+/* The trial's token, which goes with `object` as the cluster has it. New reference. */
+#define KUBE_TOKEN_KEY "token"
+json_t *kube_secret(const struct backend_job *job, const json_t *object);
+
 const char *kube_container(const json_t *run);        /* the container that is read; NULL = the only one */
 json_t *kube_pod_labels(const json_t *run);           /* of the pod that is read; new reference, an object */
 

@@ -181,10 +181,13 @@ static void pending(struct backend_conn *c, struct run *r, int64_t now, int64_t 
     } else if (r->suspended) {
         tell_pending(c, r, "SUSPENDED", "it is suspended: something, such as a queue, lets it begin later");
     } else if (r->seen && !r->n_pods) {
-        if (!r->events && now >= (r->ask_at ? r->ask_at : r->made_at + QUIET_MS))
+        int64_t at = r->ask_at ? r->ask_at : r->made_at + QUIET_MS;
+        if (!r->events && now >= at) {
             ask_events(c, r, now);
-        else if (!r->events)
-            *next = r->ask_at ? r->ask_at : r->made_at + QUIET_MS;
+            at = r->ask_at;
+        }
+        if (!r->events)
+            *next = at < *next ? at : *next;
         if (*r->event)
             tell_pending(c, r, strstr(r->event, "exceeded quota") ? "QUOTA" : "NO_POD", r->event);
     }

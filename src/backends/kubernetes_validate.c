@@ -86,16 +86,16 @@ static bool allowed(struct kube *kube, const char *namespace, const char *group,
 }
 
 /* What would else be found out when trials run. */
-static void check_rights(struct kube *kube, const char *namespace, const char *version, const char *path, struct problems *problems)
+static void check_rights(struct kube *kube, const char *namespace, const char *version, const char *path, bool token, struct problems *problems)
 {
     const char *plural = strrchr(path, '/') + 1, *slash = strchr(version, '/');
     char *group CLEANUP_FREE = slash ? x_strndup(version, (size_t)(slash - version)) : x_strdup("");
     const struct {
         const char *group, *resource, *verb;
     } needed[] = {{group, plural, "list"}, {group, plural, "watch"}, {group, plural, "delete"}, {"", "pods", "list"},
-                  {"", "pods", "watch"},   {"", "pods/log", "get"},  {"", "events", "list"}};
+                  {"", "pods", "watch"},   {"", "pods/log", "get"},  {"", "events", "list"}, {"", "secrets", "create"}};
     struct buf missing = BUF_INIT;
-    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+    for (size_t i = 0; i < ARRAY_LEN(needed) - !token; i++)
         if (!allowed(kube, namespace, needed[i].group, needed[i].resource, needed[i].verb))
             buf_addf(&missing, "%s%s %s", missing.len ? ", " : "", needed[i].verb, needed[i].resource);
     if (missing.len)
@@ -134,5 +134,5 @@ void kubernetes_validate(struct backend_conn *c, const struct backend_job *sampl
     else if (!path)
         problems_add(problems, "/run/backend", "UNAVAILABLE", NULL, "is kubernetes, and the cluster cannot be asked: %.400s", error.detail);
     else if (sample->params && dry_run(c, kube, sample, path, namespace, problems))
-        check_rights(kube, namespace, version, path, problems);
+        check_rights(kube, namespace, version, path, json_is_true(json_object_get(sample->run, "token")), problems);
 }

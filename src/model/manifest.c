@@ -13,7 +13,7 @@
 static const struct manifest_kind kinds[] = {
     {"batch/v1", "Job", CONDITION("Complete"), CONDITION("Failed"), NULL, {NULL}, NULL},
     {"trainer.kubeflow.org/", "TrainJob", CONDITION("Complete"), CONDITION("Failed"), "jobset.sigs.k8s.io/jobset-name",
-     {"jobset.sigs.k8s.io/replicatedjob-name", "node"}, "node"},
+     {"jobset.sigs.k8s.io/replicatedjob-name", "node", "batch.kubernetes.io/job-completion-index", "0"}, "node"},
     {"argoproj.io/", "Workflow", "status.[@this].#(phase==\"Succeeded\")#", "status.[@this].#(finishedAt>\"2\")#|#(phase!=\"Succeeded\")#", "workflows.argoproj.io/workflow", {NULL}, "main"},
     {"jobset.x-k8s.io/", "JobSet", CONDITION("Completed"), CONDITION("Failed"), "jobset.sigs.k8s.io/jobset-name", {NULL}, NULL},
     OPERATOR_V1("PyTorchJob", "pytorch"),

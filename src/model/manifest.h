@@ -21,7 +21,7 @@ struct manifest_kind {
     const char *version, *kind;      /* apiVersion: its beginning */
     const char *success, *failure;
     const char *pod_label;           /* of its pods, and the name of the object is its value; NULL: they carry our own labels */
-    const char *pod_labels[4];       /* name, value, ... of the pod that leads; NULL-ended */
+    const char *pod_labels[4];       /* name, value, ... of the pod that leads */
     const char *container;           /* in it; NULL = the only one */
 };
 const struct manifest_kind *manifest_kind(const json_t *object); /* NULL: no such row */

@@ -176,6 +176,7 @@ bool spec_cluster(const struct reader *r, const char *const *names, json_t *out)
     bool manifest = reader_find(r, "manifest") != NULL;
     copy_name(r, "namespace", out);
     set(out, "retain", json_boolean(reader_bool(r, "retain", false)));
+    set(out, "token", json_boolean(reader_bool(r, "token", false)));
     set(out, "start_timeout", json_real(reader_duration(r, "start_timeout", 1, MAX_WAIT, DEFAULT_START_TIMEOUT)));
     if (manifest) {
         unused_with(r, "manifest, which holds it itself", of_image);

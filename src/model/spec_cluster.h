@@ -7,7 +7,7 @@
 
 #define SPEC_CLUSTER_MEMBERS                                                                                                             \
     "image", "namespace", "resources", "service_account", "manifest", "container", "pod_labels", "success_condition", "failure_condition", "retain", \
-        "start_timeout"
+        "start_timeout", "token"
 
 /* Reads these members of `r`, normalised into `out`. True: a command may stand there (there is an image). */
 bool spec_cluster(const struct reader *r, const char *const *names, json_t *out);

@@ -298,8 +298,8 @@ static void refuse_process(const struct reader *r, const json_t *out)
     for (size_t i = 0; process_members[i]; i++)
         if (reader_find(r, process_members[i]))
             reader_bad(r, process_members[i], "UNUSED", NULL, "belongs to backend process; a container has resources, and any exit code but 0 is a failure");
-    if (from && (!strcmp(from, "file") || !strcmp(from, "tensorboard")))
-        problems_add(r->problems, "/run/metrics", "UNSUPPORTED", "stdout", "is from %s; of a container in a cluster only what it prints can be read: print the metrics", from);
+    if (from && strcmp(from, "stdout") != 0 && strcmp(from, "stderr") != 0)
+        problems_add(r->problems, "/run/metrics", "UNSUPPORTED", "stdout", "is from %s; of a container in a cluster only what it prints is read: print the metrics, or report them over HTTP (token: true)", from);
 }
 
 static void refuse_pipeline(const struct reader *r)

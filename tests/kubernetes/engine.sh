@@ -4,7 +4,9 @@
 #   engine.sh build     builds it, unless it is there (6 to 9 minutes of two cores); what was compiled is kept
 #   engine.sh ready     can it be started? Says why not
 #   engine.sh wait N    waits at most N seconds for a build that is under way
+#   engine.sh controllers   builds those of JobSet, Kubeflow Trainer and Argo Workflows too (some minutes more)
 #   engine.sh up DIR | down DIR
+#   engine.sh trainer-up DIR | trainer-down DIR | argo-up DIR | argo-down DIR
 # HONE_ENGINE: where it is built (default build/engine).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -41,8 +43,29 @@ build() {
     mv "$to/bin.new" "$to/bin"
 }
 
+# Controllers on a cluster that is up.
+controller() { # SCRIPT DIR
+    K8S_BIN=$(cd "$engine/bin" && pwd)
+    K8S_TOOLS=$(cd "$recipes/k8s" && pwd)
+    K8S_CTL_MOD=$(cd "$engine/tools/ctl" && pwd)
+    ARGO_MOD=$(cd "$engine/tools/argo" && pwd)
+    export K8S_BIN K8S_TOOLS K8S_CTL_MOD ARGO_MOD
+    exec "$recipes/$1.sh" "$2"
+}
+
+controllers() {
+    build
+    [ -x "$engine/bin/kubelet" ] || return 0
+    local to
+    to=$(cd "$engine" && pwd)
+    for c in ctl argo; do
+        GOTMPDIR=$to/tmp GOCACHE=$to/cache GOFLAGS=-p=2 nice "$engine/tools/$c/build.sh" "$to/bin"
+    done
+}
+
 case ${1:-} in
 build) build ;;
+controllers) controllers ;;
 ready) ready ;;
 wait)
     end=$(($(date +%s) + ${2:-0}))
@@ -55,6 +78,7 @@ up)
     export K8S_BIN K8S_TOOLS
     exec "$recipes/k8s-up.sh" "$2"
     ;;
+trainer-up | trainer-down | argo-up | argo-down) controller "$1" "$2" ;;
 down) exec "$recipes/k8s-down.sh" "$2" ;;
-*) sed -n '3,8s/^# //p' "$0" >&2 && exit 2 ;;
+*) sed -n '3,10s/^# //p' "$0" >&2 && exit 2 ;;
 esac

@@ -24,5 +24,5 @@ if ! ./engine.sh up "$dir" 9>&- > "$dir/up.log" 2>&1 < /dev/null; then
     echo "0 passed, 1 failed"
     exit 1
 fi
-[ $# -gt 0 ] || set -- test_cluster_trials test_cluster_faults test_cluster_install
+[ $# -gt 0 ] || set -- test_cluster_trials test_cluster_faults test_cluster_install test_cluster_controllers
 PYTHONPATH=.:../http python3 -B ../http/run.py "$@" 9>&-

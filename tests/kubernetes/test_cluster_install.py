@@ -8,7 +8,7 @@ import tempfile
 import unittest
 import urllib.request
 
-from cluster import ENV, IMAGE, KUBECONFIG, Experiment, api, job, jobs, name, namespace, ok, spec, until
+from cluster import ENV, IMAGE, KUBECONFIG, Experiment, api, items, job, jobs, name, namespace, ok, spec, until
 from hone import BIN, ROOT, Answer
 
 MANIFESTS = os.path.join(ROOT, "examples", "kubernetes")
@@ -103,6 +103,18 @@ class InACluster(unittest.TestCase):
         e = Experiment(s, answer.json["name"], "hone")
         self.assertEqual(e.wait()["state"], "SUCCEEDED", e.trials())
         until(lambda: not jobs("hone"), "the job to be removed")
+        # a trial that reports over HTTP, with a token of its own
+        script = "wget -q -O - --header \"Authorization: Bearer $HONE_TOKEN\" --header 'Content-Type: application/json' " \
+                 "--post-data '{\"measurements\": [{\"step\": 1, \"metrics\": {\"loss\": 0.25}}]}' " \
+                 f"http://127.0.0.1:{port}/api/v1/projects/$HONE_PROJECT/experiments/$HONE_EXPERIMENT/trials/$HONE_TRIAL:report"
+        reporting = spec(job(script, pod={"hostNetwork": True}), "hone", run={"token": True})
+        del reporting["run"]["namespace"]
+        answer = s.post("/api/v1/projects/hone/experiments", reporting)
+        self.assertEqual(answer.status, 201, answer)
+        e = Experiment(s, answer.json["name"], "hone")
+        self.assertEqual(e.wait()["state"], "SUCCEEDED", (e.trials(), e.log(1).text))
+        self.assertEqual(e.trial(1)["objective"], 0.25)
+        until(lambda: not items("/api/v1/namespaces/hone/secrets"), "the secret to be removed with its job")
         # another project is another namespace, where the account has no rights; and nobody may name one
         answer = s.post(f"/api/v1/projects/{other}/experiments", document | {"name": name()})
         self.assertEqual(answer.status, 422, answer)
