@@ -125,6 +125,8 @@ static enum err gather(struct report *r, struct error *error)
         rc = keep_if_there(r, "importances", "importances", NULL, error);
     if (!rc)
         rc = keep_if_there(r, "dependence/*", "dependence", "param=*", error);
+    if (!rc && json_array_size(json_object_get(spec, "objectives")) > 2)
+        rc = keep(r, "optimal", "optimal", "fields=number", error);
     if (!rc)
         rc = keep_curves(r, spec, error);
     if (!rc)

@@ -101,6 +101,20 @@ test('the front of two objectives is what the service says it is', async () => {
     await accessible(w.page, 'the front');
 });
 
+test('of three objectives the front is the service\'s, on any two axes', async () => {
+    const { objectives, ...spec } = frontSpec({ name: 'three', trials: { max: 30, parallel: 1 } });
+    const e = await w.s.create({ ...spec, objectives: [...objectives, { metric: 'cost', direction: 'minimize' }] });
+    for (let i = 0; i < 30; i++) {
+        const [t] = await e.ask();
+        await e.post(`/trials/${t.number}:complete`, { metrics: { quality: t.params.batch, latency_ms: t.params.batch * t.params.cache_gb, cost: t.params.draft_tokens + t.params.cache_gb } });
+    }
+    const optimal = (await e.get('/optimal')).trials.length;
+    await w.show('default/three/front?a=latency_ms&b=cost');
+    await until(async () => new RegExp(`^${optimal} trials? of 30 on the front of 3`).test((await label()) ?? ''), `${optimal} on the front`);
+    await w.show('default/three/parallel');
+    await until(async () => /quality, latency_ms, cost/.test((await label()) ?? ''), 'all objectives as axes');
+});
+
 test('a chart is saved as CSV, SVG and PNG, and read as a table', async () => {
     const { page } = w;
     await w.show('default/vision/slices');

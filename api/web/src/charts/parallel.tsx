@@ -31,7 +31,8 @@ interface Props {
     onDrawn?: (d: Drawn) => void;
 }
 
-export const LINES_MAX = 1500;
+export const LINES_MAX = 1000;
+const LINES_BEST = 60; // of them, surely the best
 const LINES_DRAGGED = 300; // while a brush is dragged, so that it follows the pointer
 const TOP = 46, BOTTOM = 34, SIDE = 62, SHADES = 24;
 
@@ -45,7 +46,7 @@ export function ParallelChart(p: Props) {
     // Beyond what a screen can show, the best and an even part of the others are drawn; brushes count all.
     const drawn = useMemo(() => {
         if (p.rows.length <= LINES_MAX) return p.rows;
-        const best = p.rows.slice(-LINES_MAX / 3);
+        const best = p.rows.slice(-LINES_BEST);
         return [...spread(p.rows.slice(0, -best.length), LINES_MAX - best.length), ...best];
     }, [p.rows]);
     const brushed = p.dimensions.some((d) => d.brush);
@@ -74,12 +75,13 @@ export function ParallelChart(p: Props) {
             for (const r of spread(drawn.filter((q) => !out.has(q)), p.dragging ? 60 : 400)) trace(c, r, w);
             c.stroke();
         }
-        c.globalAlpha = inside.length > 300 ? 0.45 : 0.75;
+        const base = inside.length > 300 ? 0.6 : 0.75, fade = inside.length > 300; // of many, those that are not among the best recede
         c.lineWidth = inside.length > 300 ? 1 : 1.4;
         const groups: number[][] = Array.from({ length: SHADES }, () => []);
         for (const r of inside) groups[Math.min(SHADES - 1, Math.floor(p.shade(r) * SHADES))].push(r);
         groups.forEach((rows, k) => {
             c.strokeStyle = viridis(shadeOf(k / (SHADES - 1), ink));
+            c.globalAlpha = fade ? base * (0.18 + 0.82 * (k / (SHADES - 1)) ** 4) : base;
             for (let i = 0; i < rows.length; i += 60) {
                 c.beginPath();
                 for (const r of rows.slice(i, i + 60)) trace(c, r, w);

@@ -37,11 +37,11 @@ export function lanes(store: ExperimentStore, now: number): { bars: Bar[]; names
     return { bars: bars.map((b) => ({ ...b, lane: place.get(b.lane)! })), names: order.map((i) => free[i].name || `slot ${++slot}`), from, to };
 }
 
-const LEFT = 92, TOP = 58, BOTTOM = 30;
+const LEFT = 92, TOP = 58, BOTTOM = 30, LANES_MAX_PX = 8000; // a canvas has a largest size
 
 export function TimelineChart({ store, built, onDrawn }: { store: ExperimentStore; built: ReturnType<typeof lanes>; onDrawn?: (d: Drawn) => void }) {
     const { bars, names, from, to } = built, { trials } = store;
-    const high = names.length > 40 ? 12 : 20, height = TOP + names.length * high + BOTTOM;
+    const high = names.length > 40 ? Math.max(1, Math.min(12, Math.floor(LANES_MAX_PX / names.length))) : 20, height = TOP + names.length * high + BOTTOM;
     const load = useMemo(() => {
         const changes = bars.flatMap((b) => [[b.start, 1], [b.end, -1]]).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
         let n = 0;
@@ -78,7 +78,7 @@ export function TimelineChart({ store, built, onDrawn }: { store: ExperimentStor
         });
         c.stroke();
         c.fillStyle = ink.faint;
-        if (high >= 12) names.forEach((name, i) => c.fillText(cutText(c, name, LEFT - 12), LEFT - 8, TOP + (i + 0.5) * high));
+        if (high >= 10) names.forEach((name, i) => name !== names[i - 1] && c.fillText(cutText(c, name, LEFT - 12), LEFT - 8, TOP + (i + 0.5) * high));
         const groups = new Map<string, Bar[]>();
         for (const b of bars) {
             const key = stateColour(trials.state[b.row], ink);
@@ -89,7 +89,7 @@ export function TimelineChart({ store, built, onDrawn }: { store: ExperimentStor
         for (const [colour, of] of groups) {
             c.fillStyle = colour;
             c.beginPath();
-            for (const b of of) c.rect(x(b.start, w), TOP + b.lane * high + 2.5, Math.max(1, x(b.end, w) - x(b.start, w) - 1), high - 4);
+            for (const b of of) c.rect(x(b.start, w), TOP + b.lane * high + (high > 6 ? 2.5 : 0), Math.max(1, x(b.end, w) - x(b.start, w) - 1), Math.max(1, high > 6 ? high - 4 : high));
             c.fill();
         }
         c.fillStyle = ink.back;

@@ -337,17 +337,20 @@ export function Pareto({ store, spec }: ViewProps) {
         const title = (o: Objective) => `${o.metric} (${o.direction})`;
         return { xs, ys, rows, best, x: numberAxis(title(ox), ...(rx ? pad(rx.low, rx.high) : [0, 1] as [number, number])), y: numberAxis(title(oy), ...(ry ? pad(ry.low, ry.high) : [0, 1] as [number, number])) };
     }, [version, ox, oy]);
+    const many = spec.objectives.length > 2; // then two axes do not show who is beaten by nobody: the service says it
+    const optimal = useResource<{ trials: { number: number }[] }>(many ? withQuery(`${store.path}/optimal`, { fields: 'number' }) : null, version, 2000);
     if (!built.rows.length) return <Few what="results" />;
-    const summary = `${plural(built.best.length, 'trial')} of ${built.rows.length} on the front of ${ox.metric} and ${oy.metric}`;
+    const on = many ? (optimal.data?.trials.map((k) => t.row(k.number)).filter((r) => r !== undefined) ?? []) : built.best;
+    const summary = `${plural(on.length, 'trial')} of ${built.rows.length} on the front of ${many ? `${spec.objectives.length} objectives` : `${ox.metric} and ${oy.metric}`}`;
     const options = metrics.map((m) => ({ value: m, text: m }));
     return (
         <div class="grid">
-            <Frame title="Front" class="wide" summary={summary} note={summary} data={() => ({ header: ['trial', ox.metric, oy.metric, 'on the front'], rows: built.rows.map((r) => [t.number[r], built.xs[r], built.ys[r], built.best.includes(r) ? 'yes' : 'no']) })}
+            <Frame title="Front" class="wide" summary={summary} note={summary} data={() => ({ header: ['trial', ox.metric, oy.metric, 'on the front'], rows: built.rows.map((r) => [t.number[r], built.xs[r], built.ys[r], on.includes(r) ? 'yes' : 'no']) })}
                 controls={spec.objectives.length > 2 && <><Select label="x" value={ox.metric} options={options} onChange={(v) => setQuery({ a: v })} /><Select label="y" value={oy.metric} options={options} onChange={(v) => setQuery({ b: v })} /></>}>
-                {(onDrawn) => <Scatter store={store} rows={built.rows} x={built.x} y={built.y} xs={built.xs} ys={built.ys} strong={new Set(built.best)} line={built.best} stepped height={400} summary={summary} onDrawn={onDrawn} deps={[built]} />}
+                {(onDrawn) => <Scatter store={store} rows={built.rows} x={built.x} y={built.y} xs={built.xs} ys={built.ys} strong={new Set(on)} line={many ? undefined : built.best} stepped height={400} summary={summary} onDrawn={onDrawn} deps={[built, optimal.data]} />}
             </Frame>
-            <Card title="On the front" class="wide" note={plural(built.best.length, 'trial')}>
-                <Table label="Trials on the front" rows={built.best} rowKey={(r) => t.number[r]} height={320} columns={[
+            <Card title="On the front" class="wide" note={plural(on.length, 'trial')}>
+                <Table label="Trials on the front" rows={on} rowKey={(r) => t.number[r]} height={320} columns={[
                     { id: 'number', title: 'Trial', cell: (r) => <a href={href([store.project, store.name, 'trial', t.number[r]])}>#{t.number[r]}</a> },
                     ...spec.objectives.map((o) => ({ id: o.metric, title: o.metric, numeric: true, cell: (r: number) => <b>{number(objectiveColumn(t, o, spec.objectives[0])[r])}</b> })),
                     ...Object.keys(spec.parameters).map((p) => ({ id: p, title: p, numeric: isNumeric(spec.parameters[p]), cell: (r: number) => number(t.column(`params.${p}`)[r]) })),
@@ -364,7 +367,7 @@ export function Timeline({ store }: ViewProps) {
     const built = useMemo(() => lanes(store, now), [version, live ? now : 0]);
     if (!built.bars.length) return <Few what="trials" />;
     return (
-        <Frame title="Timeline" note={`${plural(built.names.length, 'worker')}`} summary="which worker ran which trial when"
+        <Frame title="Timeline" note={built.names.length > new Set(built.names).size ? `${plural(built.names.length, 'slot')} of ${plural(new Set(built.names).size, 'worker')}` : plural(built.names.length, 'worker')} summary="which worker ran which trial when"
             data={() => ({ header: ['trial', 'worker', 'state', 'start', 'end'], rows: built.bars.map((b) => [store.trials.number[b.row], built.names[b.lane], store.trials.state[b.row], new Date(b.start).toISOString(), new Date(b.end).toISOString()]) })}>
             {(onDrawn) => <><TimelineChart store={store} built={built} onDrawn={onDrawn} /><StateLegend /></>}
         </Frame>
