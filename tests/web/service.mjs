@@ -20,6 +20,12 @@ export async function until(condition, what = 'a condition', patience = PATIENCE
     }
 }
 
+const alive = new Set(); // so that nothing is left when a test dies
+process.on('exit', () => alive.forEach((s) => {
+    s.process.kill('SIGKILL');
+    rmSync(s.data, { recursive: true, force: true });
+}));
+
 function cleanEnvironment() {
     const env = Object.fromEntries(Object.entries(process.env).filter(([k]) => !k.startsWith('HONE_')));
     return { ...env, XDG_CONFIG_HOME: '/nonexistent' };
@@ -37,6 +43,7 @@ export class Service {
         this.process = spawn(BIN, ['serve', '--data', this.data, '--listen', this.listen, ...this.args], { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment() });
         for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (chunk) => (this.said += chunk));
         this.ended = new Promise((done) => this.process.on('exit', done));
+        alive.add(this);
         await until(() => /^dashboard: (\S+)/m.test(this.said) || this.process.exitCode !== null, 'the service to start');
         if (this.process.exitCode !== null) throw new Error(`the service ended: ${this.said}`);
         this.link = /^dashboard: (\S+)/m.exec(this.said)[1];
@@ -54,6 +61,7 @@ export class Service {
     async close() {
         if (this.process.exitCode === null) this.process.kill('SIGTERM');
         const code = await this.ended;
+        alive.delete(this);
         rmSync(this.data, { recursive: true, force: true });
         if (code !== 0) throw new Error(`the service ended with ${code}: ${this.said.slice(-4000)}`);
     }
