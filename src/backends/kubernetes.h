@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Inside the kubernetes backend: one thread keeps all streams (one watch for each kind and namespace, the logs of running trials), workers make
- * and remove objects. kubernetes.c answers the host, kubernetes_watch.c keeps lists of objects, kubernetes_run.c knows what a run is doing,
+ * and remove objects. kubernetes.c answers the host, kubernetes_submit.c begins and ends runs, kubernetes_watch.c keeps lists of objects, kubernetes_run.c knows what a run is doing,
  * kubernetes_log.c reads what it prints; kubernetes_client.c calls the cluster, kubernetes_object.c and kubernetes_words.c only think.
  *
  * On disk, under data_dir/kubernetes: `service`, the value of our label; KEY.json as long as the object of a run may be there (where it is); KEY.log,
@@ -113,10 +113,17 @@ struct backend_conn {
 /* kubernetes.c */
 enum err kubernetes_kube(struct backend_conn *c, struct kube **out, struct error *error); /* the cluster, looked for when it is needed first */
 void kubernetes_wake(struct backend_conn *c);
-void kubernetes_run_free(struct run *r); /* with the mutex; its transfers are stopped */
-void kubernetes_let_go(struct backend_conn *c, const struct run *r); /* forget shall remove its object, whatever the file says */
-void kubernetes_remove_files(const struct backend_conn *c, const char *run_key);
 
+/* kubernetes_submit.c */
+enum err kubernetes_submit(struct backend_conn *c, const struct backend_job *job, struct error *error);
+void kubernetes_forget(struct backend_conn *c, const char *run_key, bool drop);
+bool kubernetes_remove_object(struct backend_conn *c, const char *run_key); /* as its file says; false: the cluster could not be asked */
+void kubernetes_remove_files(const struct backend_conn *c, const char *run_key);
+void kubernetes_let_go(struct backend_conn *c, const struct run *r); /* forget shall remove its object, whatever the file says */
+bool kubernetes_key_ok(const char *run_key);
+bool kubernetes_write(const char *path, const char *text); /* the whole file, onto the disk */
+struct run *kubernetes_find(struct backend_conn *c, const char *run_key); /* with the mutex, as the next */
+void kubernetes_run_free(struct run *r); /* its transfers are stopped */
 char *kubernetes_namespace(const struct backend_conn *c, const struct kube *kube, const struct backend_job *job); /* where its object is: malloced */
 void kubernetes_kind(const json_t *run, const char **version, const char **kind); /* of its object */
 

@@ -343,24 +343,26 @@ enum kube_answer kube_call(struct kube *k, const char *method, const char *path,
 
 /* ---- kinds ---- */
 
-static json_t *known_kinds(struct kube *k, const char *version)
+/* Malloced; NULL: it is not known, or known for too long. Nothing of `kinds` is given out: JSON is not shared between threads. */
+static char *known_plural(struct kube *k, const char *version, const char *kind)
 {
     (void)pthread_mutex_lock(&k->mutex);
-    json_t *known = json_object_get(k->kinds, version);
+    const json_t *known = json_object_get(k->kinds, version);
     bool good = known && clock_mono_ms() - json_integer_value(json_object_get(known, " at")) < KINDS_MS;
-    known = good ? json_incref(known) : NULL;
+    const char *plural = good ? json_string_value(json_object_get(known, kind)) : NULL;
+    char *copy = plural ? x_strdup(plural) : NULL;
     (void)pthread_mutex_unlock(&k->mutex);
-    return known;
+    return copy;
 }
 
-static json_t *ask_kinds(struct kube *k, const char *version, enum kube_answer *meaning, struct error *error)
+static enum kube_answer ask_kinds(struct kube *k, const char *version, struct error *error)
 {
     char *path CLEANUP_FREE = x_asprintf("%s/%s", strchr(version, '/') ? "/apis" : "/api", version);
-    json_t *answer = NULL, *item, *kinds = NULL;
+    json_t *answer = NULL, *item;
     size_t i;
-    *meaning = kube_call(k, "GET", path, NULL, &answer, error);
-    if (*meaning == KUBE_OK) {
-        kinds = json_pack("{s:I}", " at", (json_int_t)clock_mono_ms());
+    enum kube_answer meaning = kube_call(k, "GET", path, NULL, &answer, error);
+    if (meaning == KUBE_OK) {
+        json_t *kinds = json_pack("{s:I}", " at", (json_int_t)clock_mono_ms());
         json_array_foreach(json_object_get(answer, "resources"), i, item)
         {
             const char *plural = json_string_value(json_object_get(item, "name")), *kind = json_string_value(json_object_get(item, "kind"));
@@ -368,28 +370,26 @@ static json_t *ask_kinds(struct kube *k, const char *version, enum kube_answer *
                 (void)json_object_set_new(kinds, kind, json_string(plural));
         }
         (void)pthread_mutex_lock(&k->mutex);
-        (void)json_object_set(k->kinds, version, kinds);
+        (void)json_object_set_new(k->kinds, version, kinds);
         (void)pthread_mutex_unlock(&k->mutex);
     }
     json_decref(answer);
-    return kinds;
+    return meaning;
 }
 
 char *kube_collection(struct kube *k, const char *version, const char *kind, const char *namespace, enum kube_answer *meaning, struct error *error)
 {
-    char *encoded CLEANUP_FREE = rest_encode(namespace);
+    char *encoded CLEANUP_FREE = rest_encode(namespace), *plural = known_plural(k, version, kind);
     *meaning = KUBE_OK;
-    json_t *kinds = known_kinds(k, version);
-    if (!json_object_get(kinds, kind)) { /* it may have come since */
-        json_decref(kinds);
-        kinds = ask_kinds(k, version, meaning, error);
+    if (!plural) { /* it may have come since */
+        *meaning = ask_kinds(k, version, error);
+        plural = known_plural(k, version, kind);
     }
-    const char *plural = json_string_value(json_object_get(kinds, kind));
     char *path = plural ? x_asprintf("%s/%s/namespaces/%s/%s", strchr(version, '/') ? "/apis" : "/api", version, encoded, plural) : NULL;
-    if (!plural && (*meaning == KUBE_OK || *meaning == KUBE_MISSING)) {
+    free(plural);
+    if (!path && (*meaning == KUBE_OK || *meaning == KUBE_MISSING)) {
         *meaning = KUBE_MISSING;
         (void)err_set(error, ERR_INVALID, "KIND_UNKNOWN", "the cluster knows no kind %.100s of %.100s that lives in a namespace; is its operator installed?", kind, version);
     }
-    json_decref(kinds);
     return path;
 }

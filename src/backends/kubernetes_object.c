@@ -57,9 +57,10 @@ json_t *kube_pod_labels(const json_t *run)
     const struct manifest_kind *kind = manifest_kind(json_object_get(run, "manifest"));
     for (size_t i = 0; !own && kind && i + 1 < ARRAY_LEN(kind->pod_labels) && kind->pod_labels[i]; i += 2)
         set(labels, kind->pod_labels[i], json_string(kind->pod_labels[i + 1]));
-    if (own)
-        (void)json_object_update(labels, own);
-    return labels;
+    if (!own)
+        return labels;
+    json_decref(labels);
+    return json_deep_copy(own); /* not a reference: the run belongs to several threads */
 }
 
 /* ---- what is put into every object ---- */
@@ -224,9 +225,7 @@ json_t *kube_object(const struct backend_job *job, const char *service, const ch
     json_t *env = environment(job);
     double grace = json_number_value(json_object_get(job->run, "grace"));
     struct marks marks = {.job = job, .service = service, .container = kube_container(job->run), .env = env, .grace = (int64_t)ceil(grace)};
-    json_t *rendered = manifest ? manifest_render(manifest, &values) : job_of_image(job, &values, env);
-    json_t *object = json_deep_copy(rendered), *meta = section(object, "metadata");
-    json_decref(rendered);
+    json_t *object = manifest ? manifest_render(manifest, &values) : job_of_image(job, &values, env), *meta = section(object, "metadata");
     (void)json_object_del(meta, "generateName");
     set(meta, "name", json_string(job->run_key));
     set(meta, "namespace", json_string(namespace));

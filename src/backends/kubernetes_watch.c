@@ -31,7 +31,7 @@ static uint32_t chance(uint32_t below)
 struct kube_watch *kube_watch_use(struct backend_conn *c, const char *path, const char *query, const char *run_label)
 {
     struct kube_watch *w = c->watches;
-    while (w && (strcmp(w->path, path) || strcmp(w->query, query)))
+    while (w && (strcmp(w->path, path) != 0 || strcmp(w->query, query) != 0))
         w = w->next;
     if (!w) {
         w = X_NEW(struct kube_watch);

@@ -51,7 +51,7 @@ json_t *manifest_map(const json_t *tree, manifest_word_fn *word, const void *ctx
         return copy;
     }
     if (!json_is_object(tree))
-        return json_incref((json_t *)(uintptr_t)tree);
+        return json_deep_copy(tree); /* not a reference: `tree` may belong to several threads */
     copy = json_object();
     json_object_foreach((json_t *)(uintptr_t)tree, key, item)
     {
