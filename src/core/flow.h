@@ -224,6 +224,9 @@ enum err flow_deadlines(struct core *c, struct error *error);  /* what has becom
 enum err flow_recover(struct core *c, struct error *error);    /* at a start */
 void flow_start_effect(struct core *c, const struct effect *e);
 
+/* --- flow_sweep.c */
+enum err flow_sweep(struct core *c, struct error *error); /* when it is time: unused artifacts go, and what the cache was not asked for */
+
 /* --- apply_schedule.c */
 enum err schedules_load(struct core *c, struct error *error);
 enum err schedules_fire(struct core *c, struct error *error); /* what has come due */

@@ -42,7 +42,8 @@ enum err flow_deadlines(struct core *c, struct error *error)
     struct flow *f, *next;
     HASH_ITER(hh, c->flows, f, next)
     flow_touch(c, f);
-    return schedules_fire(c, error);
+    enum err err = schedules_fire(c, error);
+    return err ? err : flow_sweep(c, error);
 }
 
 void flow_start_effect(struct core *c, const struct effect *e)
@@ -83,6 +84,7 @@ static bool remember(void *arg, const struct run_row *r)
 enum err flow_recover(struct core *c, struct error *error)
 {
     struct ids ids = {0};
+    c->swept_at = c->mono;
     enum err err = schedules_load(c, error);
     if (!err)
         err = run_live(c->db, remember, &ids, error);

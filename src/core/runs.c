@@ -223,11 +223,20 @@ static void gather_outputs(struct job *job)
     free(g);
 }
 
+/* Nothing is to be copied or synced: reading a small file here is quicker than waking a worker. */
+static bool is_little(const struct step *s)
+{
+    bool little = !s->expand && !s->kfp;
+    for (size_t i = 0; i < s->n_outputs; i++)
+        little &= !type_is_artifact(s->outputs[i].type);
+    return little;
+}
+
 static void step_succeeded(struct core *c, const struct tracked *r, struct run_event *e)
 {
     struct gather_step *g = X_NEW(struct gather_step);
     *g = (struct gather_step){.job.run = gather_outputs, .core = c, .event = e, .flow = flow_plan_ref(r->flow), .pipeline = r->pipeline, .step = r->step};
-    if (!pool_submit(c->pool, &g->job))
+    if (is_little(r->step) || !pool_submit(c->pool, &g->job))
         gather_outputs(&g->job);
 }
 

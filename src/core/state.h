@@ -145,6 +145,7 @@ struct core {
     struct flow *flows;            /* runs of pipelines (flow.h) */
     struct flow_plan *flow_plans;
     struct flight *flights;
+    int64_t swept_at;              /* mono ms: when the datastore was last looked through */
     struct schedule_live *schedules;
     size_t n_schedules;
     bool schedules_changed;        /* in this batch: read anew if it is undone */

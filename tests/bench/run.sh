@@ -7,6 +7,7 @@ if [ $# -eq 0 ]; then # with flags some part of the service alone is meant
     python=${HONE_CLIENTS_VENV:-build/clients-venv}/bin/python
     [ -x "$python" ] || python=python3
     "$python" -W ignore tests/bench/python.py --hone "$BUILD/hone" || exit 1
+    python3 tests/bench/pipelines.py --hone "$BUILD/hone" || exit 1
     HONE_BIN=$BUILD/hone tests/web/run.sh --bench || exit 1
     HONE_BIN=$BUILD/hone tests/kubernetes/run.sh test_cluster_load | grep -E '^(kubernetes|skip|FAIL)'
 fi
