@@ -59,21 +59,6 @@ enum err apply_pipeline_put(struct core *c, struct command *command, enum applie
     return err;
 }
 
-/* Steps of `from` and what comes after them are made anew. */
-static enum err mark_fresh(struct flow *f, const char *from, struct error *error)
-{
-    struct frame *fr = f->root;
-    bool found = false;
-    for (size_t i = 0; i < fr->n; i++) {
-        struct node *n = fr->nodes[i];
-        n->fresh = !strcmp(n->step->id, from);
-        found |= n->fresh;
-        for (size_t k = 0; k < n->step->n_needs; k++)
-            n->fresh |= fr->nodes[n->step->needs[k]]->fresh;
-    }
-    return found ? OK : err_set(error, ERR_INVALID, "STEP_NOT_FOUND", "the pipeline has no step %.80s to begin from", from);
-}
-
 enum err apply_run_create(struct core *c, struct command *command, enum applied *how, struct error *error)
 {
     (void)how;
@@ -81,8 +66,12 @@ enum err apply_run_create(struct core *c, struct command *command, enum applied 
     struct flow_ask ask = ask_of(command);
     const char *from = json_string_value(json_object_get(ask.origin, "from"));
     enum err err = flow_make(c, &ask, &f, command, error);
-    if (!err && from && !f->row->n_rows)
-        err = mark_fresh(f, from, error);
+    if (!err && from && !flow_has_step(f, from)) {
+        err = err_set(error, ERR_INVALID, "STEP_NOT_FOUND", "the pipeline has no step %.80s to begin from", from);
+        struct error lost;
+        if (flow_remove(c, f, &lost))
+            err = ERR_STORAGE;
+    }
     if (err)
         return err;
     command->http_status = 201;

@@ -123,9 +123,9 @@ static enum err pipeline_submit(struct backend_conn *conn, const struct backend_
                         .pipeline = json_deep_copy(json_object_get(job->run, "pipeline")),
                         .code = json_deep_copy(json_object_get(job->run, "code")),
                         .params = params_of(job),
-                        .origin = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "experiment", job->experiment, "trial", (json_int_t)job->trial, "attempt",
+                        .origin = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "experiment", job->experiment, "trial", (json_int_t)job->trial, "attempt",
                                             (json_int_t)job->attempt, "replicate", (json_int_t)job->replicate, "seed", (json_int_t)job->seed, "budget",
-                                            (json_int_t)job->budget, "parent", (json_int_t)job->parent)};
+                                            (json_int_t)job->budget, "parent", (json_int_t)job->parent, "time_limit", job->time_limit_s)};
     send(conn, CMD_RUN_BEGIN, b, begin_free);
     return OK;
 }

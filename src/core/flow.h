@@ -156,6 +156,7 @@ void flow_evict(struct core *c, struct flow *f);
 void flow_touch(struct core *c, struct flow *f);
 void flows_free_all(struct core *c);
 struct node *flow_node(struct flow *f, int64_t seq);
+bool flow_has_step(const struct flow *f, const char *id);
 struct node *node_item(struct core *c, struct node *map, int64_t item); /* a new one */
 void node_drop(struct core *c, struct node *n);                         /* an item that is over */
 struct frame *frame_open(struct node *owner, struct pipeline *own, json_t *params); /* of its sub-pipeline, or of the expansion `own`; takes both */

@@ -160,6 +160,9 @@ enum err flow_stopped(struct core *c, struct node *n, struct error *error)
 enum err flow_reset(struct core *c, struct node *n, struct error *error)
 {
     struct step_row *row = n->row;
+    enum err err = *row->data ? step_delete_inside(c->db, row->run_id, row->path, error) : OK;
+    if (err)
+        return err;
     flight_leave(c, n);
     frame_free(c, n->child);
     n->child = NULL;

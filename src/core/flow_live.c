@@ -101,6 +101,7 @@ static struct node *node_new(struct frame *fr, const struct step *step, size_t i
     n->map = map;
     n->row = step_copy(&row);
     n->submit_at = NEVER;
+    n->fresh = map ? map->fresh : fr->owner && fr->owner->fresh;
     return n;
 }
 
@@ -337,6 +338,33 @@ static enum err load_rows(struct core *c, struct flow *f, struct error *error)
     return err;
 }
 
+bool flow_has_step(const struct flow *f, const char *id)
+{
+    for (size_t i = 0; i < f->root->n; i++)
+        if (!strcmp(f->root->nodes[i]->step->id, id))
+            return true;
+    return false;
+}
+
+/* A rerun from a step on: it and what comes after it are made anew. */
+static void mark_fresh(struct flow *f)
+{
+    struct frame *fr = f->root;
+    const char *from = json_string_value(json_object_get(f->origin, "from"));
+    for (size_t i = 0; from && i < fr->n; i++) {
+        struct node *n = fr->nodes[i];
+        n->fresh = !strcmp(n->step->id, from);
+        for (size_t k = 0; k < n->step->n_needs; k++)
+            n->fresh |= fr->nodes[n->step->needs[k]]->fresh;
+    }
+}
+
+static void plant(struct flow *f)
+{
+    f->root = frame_new(f, NULL, NULL, f->plan->pipeline, flow_plan_ref(f->plan), json_incref(f->params));
+    mark_fresh(f);
+}
+
 static struct flow *flow_new(struct core *c, const struct run_row *row, struct flow_plan *plan)
 {
     struct flow *f = X_NEW(struct flow);
@@ -347,7 +375,7 @@ static struct flow *flow_new(struct core *c, const struct run_row *row, struct f
     f->params = json_loads(row->params, 0, NULL);
     f->origin = json_loads(row->origin, 0, NULL);
     f->parallel = plan->pipeline->parallel ? plan->pipeline->parallel : processors > 4 ? processors : 4;
-    f->root = frame_new(f, NULL, NULL, plan->pipeline, flow_plan_ref(plan), json_incref(f->params));
+    plant(f);
     HASH_ADD(hh, c->flows, id, sizeof f->id, f);
     return f;
 }
@@ -397,10 +425,10 @@ enum err flow_reload(struct core *c, struct flow *f, struct error *error)
     f->n_running = 0;
     if (err == ERR_NOT_FOUND) {
         f->deleted = true;
-        f->root = frame_new(f, NULL, NULL, f->plan->pipeline, flow_plan_ref(f->plan), json_incref(f->params));
+        plant(f);
         return OK;
     }
-    f->root = frame_new(f, NULL, NULL, f->plan->pipeline, flow_plan_ref(f->plan), json_incref(f->params));
+    plant(f);
     if (err)
         return err;
     run_free(f->row);

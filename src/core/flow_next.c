@@ -171,9 +171,14 @@ static void next_map(struct flow *f, struct node *n, bool stopping, int64_t now_
     size_t all = json_array_size(n->items);
     double allowed = (1 - n->step->map_min_success) * (double)all;
     bool too_many = (double)n->n_bad > allowed + 1e-9;
+    int64_t parallel = n->step->map_parallel ? n->step->map_parallel : f->parallel, busy = 0;
     for (size_t i = 0; i < n->n_live; i++)
-        next_node(f, n->live[i], stopping || too_many, now_ms, out);
-    int64_t parallel = n->step->map_parallel ? n->step->map_parallel : f->parallel;
+        busy += n->live[i]->row->state != STEP_WAITING;
+    for (size_t i = 0; i < n->n_live; i++) {
+        bool waits = n->live[i]->row->state == STEP_WAITING && !stopping && !too_many; /* of a run that was resumed */
+        if (!waits || busy++ < parallel)
+            next_node(f, n->live[i], stopping || too_many, now_ms, out);
+    }
     bool more = n->next_item < all && !stopping && !too_many;
     if (more && (int64_t)n->n_live < parallel) {
         if (n->step->pipeline || has_slot(f, out))
@@ -301,7 +306,8 @@ void flow_next(struct flow *f, int64_t now_ms, struct acts *out)
     out->wake_ms = INT64_MAX;
     if (run_state_final(f->row->state))
         return;
-    const double limit = f->plan->pipeline->timeout_s;
+    const double own = f->plan->pipeline->timeout_s, of_trial = json_number_value(json_object_get(f->origin, "time_limit"));
+    const double limit = own > 0 && (of_trial <= 0 || own < of_trial) ? own : of_trial;
     bool stopping = f->row->state == RUN_STOPPING;
     if (limit > 0 && !stopping) {
         int64_t due = f->row->start_ms + (int64_t)(limit * 1000);

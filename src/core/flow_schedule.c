@@ -81,13 +81,35 @@ static bool remember(void *arg, const struct run_row *r)
     return true;
 }
 
+/* Its trial's experiment was deleted, and the service killed before it could say so to the run. */
+static enum err remove_orphan(struct core *c, int64_t id, struct error *error)
+{
+    struct flow *f;
+    enum err err = flow_get(c, id, &f, error);
+    if (!err)
+        err = db_begin(c->db, error);
+    if (err)
+        return err;
+    err = flow_remove(c, f, error);
+    if (!err)
+        err = db_commit(c->db, error);
+    if (err)
+        db_rollback(c->db);
+    else
+        flow_evict(c, f);
+    c->n_flows_touched = 0; /* it was the only one */
+    return err;
+}
+
 enum err flow_recover(struct core *c, struct error *error)
 {
     struct ids ids = {0};
+    size_t n_orphans = 0;
     c->swept_at = c->mono;
     enum err err = schedules_load(c, error);
     if (!err)
         err = run_live(c->db, remember, &ids, error);
+    int64_t *orphans CLEANUP_FREE = x_calloc(ids.n + 1, sizeof *orphans);
     for (size_t i = 0; i < ids.n && !err; i++) {
         struct flow *f;
         struct error why = {0};
@@ -99,6 +121,12 @@ enum err flow_recover(struct core *c, struct error *error)
         }
         if (err && error)
             *error = why;
+        struct experiment *e = NULL;
+        if (!err && f->row->experiment_id && experiment_get_id(c->db, f->row->experiment_id, &e, NULL) == ERR_NOT_FOUND) {
+            orphans[n_orphans++] = f->id;
+            continue;
+        }
+        experiment_free(e);
         struct node *n, *next;
         if (!err)
             HASH_ITER(hh, f->by_seq, n, next)
@@ -109,5 +137,7 @@ enum err flow_recover(struct core *c, struct error *error)
     for (size_t i = 0; i < c->n_flows_touched; i++)
         c->flows_touched[i]->touched = false;
     c->n_flows_touched = 0;
+    for (size_t i = 0; i < n_orphans && !err; i++)
+        err = remove_orphan(c, orphans[i], error);
     return err;
 }

@@ -10,9 +10,9 @@ enum err step_put(struct db *db, const struct step_row *s, struct error *error)
                   s->end_ms);
 }
 
-enum err step_delete(struct db *db, int64_t run_id, int64_t seq, struct error *error)
+enum err step_delete_inside(struct db *db, int64_t run_id, const char *path, struct error *error)
 {
-    return db_run(db, SQL_STEP_DELETE, NULL, error, "ii", run_id, seq);
+    return db_run(db, SQL_STEP_DELETE_INSIDE, NULL, error, "it", run_id, path);
 }
 
 static struct step_row read_step(sqlite3_stmt *row)

@@ -142,7 +142,7 @@ typedef bool step_row_fn(void *arg, const struct step_row *s);
 typedef bool step_attempt_fn(void *arg, const struct step_attempt *a);
 typedef bool step_measurement_fn(void *arg, const struct step_measurement *m);
 enum err step_put(struct db *db, const struct step_row *s, struct error *error); /* in the place of the one there was */
-enum err step_delete(struct db *db, int64_t run_id, int64_t seq, struct error *error);
+enum err step_delete_inside(struct db *db, int64_t run_id, const char *path, struct error *error); /* items, and steps below it */
 enum err step_list(struct db *db, int64_t run_id, int64_t after, int64_t limit, step_row_fn *row, void *arg, struct error *error); /* by seq */
 enum err step_by_path(struct db *db, int64_t run_id, const char *path, struct step_row **out, struct error *error); /* ERR_NOT_FOUND "STEP_NOT_FOUND" */
 enum err step_attempt_put(struct db *db, const struct step_attempt *a, struct error *error);

@@ -211,6 +211,45 @@ class Pipelines(Case):
         self.end(run)
         self.assertEqual((self.count("a"), self.count("b"), self.count("c")), (1, 2, 1))
 
+    def test_a_resumed_run_repeats_only_the_items_and_inner_steps_that_failed(self):
+        gate = self.file("go")
+        need = f"test ${{map.k}} -lt 3 -o -e {gate}"
+        sub = {"params": {"x": "int"}, "steps": {"ok": {"run": {"shell": self.mark("ok") + "; echo ${params.x} > ${out.v}"}, "outputs": {"v": "int"}, "cache": False},
+                                                "gate": {"run": {"shell": f"{self.mark('gate')}; test -e {gate} && echo ${{steps.ok.outputs.v}} > ${{out.v}}"}, "outputs": {"v": "int"}, "cache": False}},
+               "outputs": {"v": "${steps.gate.outputs.v}"}}
+        doc = pipeline({
+            "each": {"map": {"over": [1, 2, 3, 4], "as": "k", "max_parallel": 4, "min_success": 1}, "run": {"shell": f"{self.mark('each')}; sleep 0.1; {need} && echo ${{map.k}} > ${{out.v}}"},
+                     "outputs": {"v": "int"}, "cache": False},
+            "sub": {"inputs": {"x": 7}, "pipeline": sub},
+            "after": {"run": {"shell": self.mark("after") + "; echo ${steps.each.outputs.v} ${steps.sub.outputs.v}"}}},
+            on_failure="continue", outputs={"v": "${steps.each.outputs.v}", "s": "${steps.sub.outputs.v}"})
+        run, _ = self.run_it(doc, state="FAILED")
+        open(gate, "w").close()
+        self.ok(self.s.post(f"{P}/runs/{run['uid']}:resume"))
+        got = self.end(run)
+        self.assertEqual(got["outputs"], {"v": [1, 2, 3, 4], "s": 7})
+        self.assertLessEqual(self.count("each"), 8)
+        self.assertEqual((self.count("ok"), self.count("gate"), self.count("after")), (1, 2, 1))
+        rows = [s["path"] for s in self.ok(self.s.get(f"{P}/runs/{run['uid']}/steps"))["steps"]]
+        self.assertEqual(len(rows), len(set(rows)))
+
+    def test_a_trial_that_takes_too_long_is_stopped_with_its_steps(self):
+        doc = {"name": name("p"), "steps": {"wait": {"run": ["sleep", "60"]}}}
+        e = self.s.create({"name": name(), "objective": {"metric": "loss", "direction": "minimize"}, "algorithm": "random", "trials": {"max": 1}, "limits": {"trial_time": 0.5},
+                           "parameters": {"lr": {"type": "float", "min": 0, "max": 1}}, "run": {"backend": "pipeline", "pipeline": doc}})
+        t = e.wait_trial(1)
+        self.assertEqual((t["state"], t["reason"]), ("FAILED", "TIMEOUT"))
+
+    def test_deleting_an_experiment_takes_its_runs(self):
+        doc = {"name": name("p"), "steps": {"a": {"run": {"shell": "echo 1 > ${out.loss}"}, "outputs": {"loss": "double"}}}, "outputs": {"loss": "${steps.a.outputs.loss}"}}
+        e = self.s.create({"name": name(), "objective": {"metric": "loss", "direction": "minimize"}, "algorithm": "random", "trials": {"max": 2},
+                           "parameters": {"lr": {"type": "float", "min": 0, "max": 1}}, "run": {"backend": "pipeline", "pipeline": doc}})
+        e.wait()
+        mine = lambda: [r for r in self.ok(self.s.get(P + "/runs?page_size=1000"))["runs"] if r["pipeline"] == doc["name"]]  # noqa: E731
+        self.assertEqual(len(mine()), 2)
+        self.assertEqual(self.s.delete(e.path).status, 204)
+        until(lambda: not mine(), "the runs to go")
+
     def test_a_rerun_does_again_what_has_changed_and_what_it_is_told(self):
         doc = pipeline({
             "a": {"run": {"shell": self.mark("a") + "; echo 1 > ${out.x}"}, "outputs": {"x": "int"}, "cache": False},
