@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A map of 10,000 items: it ends, in bounded memory, and what is larger is refused by name."""
-from hone import Case, name, until
+from hone import BIN, Case, name, until
 
 P = "/api/v1/projects/default"
+SANITIZED = any(word in BIN for word in ("-asan/", "-tsan/"))  # their memory is mostly not ours
 
 
 def memory(pid):
@@ -22,7 +23,8 @@ class Big(Case):
     def test_ten_thousand_items(self):
         before = memory(self.s.pid)
         got = self.run_it(10000, "SUCCEEDED")
-        self.assertLess(memory(self.s.pid) - before, 200)
+        if not SANITIZED:
+            self.assertLess(memory(self.s.pid) - before, 200)
         steps = self.ok(self.s.get(f"{P}/runs/{got['uid']}/steps?limit=20000"))["steps"]
         self.assertEqual(len(steps), 10002)
 
