@@ -122,7 +122,7 @@ void flow_submit(struct core *c, struct node *n)
     }
     const char *code = flow_code(n);
     struct stage *stage = X_NEW(struct stage);
-    *stage = (struct stage){.dir = x_strdup(dir), .code = code && *code ? x_strdup(code) : NULL, .lays = s.lays, .n_lays = s.n_lays, .inputs = json_incref(s.inputs)};
+    *stage = (struct stage){.dir = x_strdup(dir), .code = code && *code ? x_strdup(code) : NULL, .lays = s.lays, .n_lays = s.n_lays, .inputs = json_deep_copy(s.inputs)};
     s.lays = NULL;
     s.n_lays = 0;
     scope_release(&s);

@@ -446,8 +446,9 @@ void runs_submit_step(struct core *c, struct node *n, json_t *run, struct stage 
     const char *key = n->attempt->run_key, *experiment = json_string_value(json_object_get(f->origin, "experiment")), *uid = json_string_value(json_object_get(f->origin, "experiment_uid"));
     struct submit *s = new_submit(c, conn, key, n->attempt->cursor, submit_begins(c->tracker, key) ? NULL : track_step(conn, n));
     s->stage = stage;
-    s->run_json = run;
-    s->params = json_incref(f->params);
+    s->run_json = json_deep_copy(run); /* a worker shares no JSON with this thread: counting references is not made for two */
+    s->params = json_deep_copy(f->params);
+    json_decref(run);
     s->event->run = f->id;
     s->event->step = n->seq;
     s->event->attempt = n->row->attempt;
@@ -460,7 +461,7 @@ void runs_submit_step(struct core *c, struct node *n, json_t *run, struct stage 
     s->what = (struct backend_job){.trial = trial,
                                    .attempt = n->row->attempt,
                                    .replicate = number_of(f->origin, "replicate"),
-                                   .run = run,
+                                   .run = s->run_json,
                                    .names = no_names,
                                    .seed = trial ? (uint64_t)number_of(f->origin, "seed") : trial_seed((uint64_t)f->id, 0, 0),
                                    .budget = number_of(f->origin, "budget"),
