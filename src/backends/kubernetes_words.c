@@ -25,7 +25,7 @@ bool kube_time(const char *text, int64_t *ns, const char **rest)
     if (digits > 9 || strnlen(zone, zone_len) < zone_len)
         return false;
     (void)snprintf(plain, sizeof plain, "%.*s%.*s", WHOLE, text, (int)zone_len, zone);
-    if (!clock_parse(plain, &ms))
+    if (!clock_parse(plain, &ms) || ms < 0 || ms > INT64_MAX / NS * 1000 - 1000)
         return false;
     for (size_t i = 0; i < 9; i++)
         fraction = fraction * 10 + (i < digits ? text[WHOLE + 1 + i] - '0' : 0);
