@@ -15,33 +15,16 @@
 
 /* --- lists */
 
-struct list {
-    struct buf b;
-    size_t n;
-};
-
-static void between(struct list *l)
-{
-    if (l->n++)
-        buf_add(&l->b, ",", 1);
-}
-
 static bool add_project(void *arg, const char *name, int64_t create_ms)
 {
-    struct list *l = arg;
-    between(l);
-    buf_adds(&l->b, "{\"name\":");
-    text_string(&l->b, name);
-    buf_adds(&l->b, ",\"create_time\":");
-    text_time(&l->b, create_ms);
-    buf_add(&l->b, "}", 1);
+    listing_add(arg, json_pack("{s:s, s:o}", "name", name, "create_time", time_json(create_ms)));
     return true;
 }
 
 enum err handle_projects(struct request *r, struct error *error)
 {
     struct db *db;
-    struct list l = {.b = BUF_INIT};
+    struct listing l = {.b = BUF_INIT};
     enum err err = request_db(r, &db, error);
     buf_adds(&l.b, "{\"projects\":[");
     if (!err)
@@ -55,11 +38,7 @@ enum err handle_projects(struct request *r, struct error *error)
 
 static bool add_experiment(void *arg, const struct experiment *e)
 {
-    struct list *l = arg;
-    between(l);
-    json_t *json = experiment_json(e, false);
-    text_json(&l->b, json);
-    json_decref(json);
+    listing_add(arg, experiment_json(e, false));
     return true;
 }
 
@@ -67,7 +46,7 @@ enum err handle_experiments(struct request *r, struct error *error)
 {
     struct page page;
     struct db *db;
-    struct list l = {.b = BUF_INIT};
+    struct listing l = {.b = BUF_INIT};
     char *next CLEANUP_FREE = NULL;
     int64_t total = 0;
     enum err err = page_open(r, &page, error);
@@ -339,11 +318,5 @@ enum err handle_experiment_create(struct request *r, struct error *error)
 
 enum err handle_experiment_remove(struct request *r, struct error *error)
 {
-    struct command *c;
-    enum err err = request_command(r, &c, error);
-    if (!err && query_true(r, "force")) {
-        json_decref(c->body);
-        c->body = json_pack("{s:b}", "force", 1);
-    }
-    return err;
+    return request_send(r, query_true(r, "force") ? json_pack("{s:b}", "force", 1) : NULL, error);
 }

@@ -151,6 +151,7 @@ bool request_accepts(const struct request *r, const char *type);
 bool request_unknown_ok(const struct request *r); /* ?unknown=ignore */
 
 enum err request_command(struct request *r, struct command **out, struct error *error); /* filled by the route; the handler may add to it */
+enum err request_send(struct request *r, json_t *body, struct error *error); /* the same with `body` (taken) in place of the request's */
 /* Waits until `deadline` for a change of the experiment (WATCH_ANY, WATCH_NOTHING), then the handler runs again. */
 void request_wait(struct request *r, int64_t experiment, int64_t due);
 bool request_may_wait(struct request *r, double seconds); /* the time of ?wait= is not over (it begins with the first call) */
@@ -188,6 +189,12 @@ struct page {
 enum err page_open(const struct request *r, struct page *page, struct error *error);
 void page_end(struct buf *b, const struct page *page, const char *next, int64_t total); /* closes the list and the object */
 void page_close(struct page *page);
+
+struct listing { /* the objects of a list, as they are written */
+    struct buf b;
+    size_t n;
+};
+void listing_add(struct listing *l, json_t *object); /* takes the reference */
 
 /* --- spec of an experiment row, for handlers */
 json_t *experiment_document(const struct experiment *e); /* its file; new reference */

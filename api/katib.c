@@ -299,7 +299,6 @@ enum err handle_katib_experiment_patch(struct request *r, struct error *error)
 {
     struct db *db;
     struct experiment *e;
-    struct command *c;
     enum err err = request_db(r, &db, error);
     if (!err)
         err = request_experiment(r, db, &e, error);
@@ -323,17 +322,12 @@ enum err handle_katib_experiment_patch(struct request *r, struct error *error)
     if (json_object_size(trials))
         (void)json_object_set(patch, "trials", trials);
     json_decref(trials);
-    json_decref(r->json);
-    r->json = patch;
-    return request_command(r, &c, error);
+    return request_send(r, patch, error);
 }
 
 enum err handle_katib_experiment_delete(struct request *r, struct error *error)
 {
-    struct command *c;
-    json_decref(r->json); /* DeleteOptions: nothing of it applies */
-    r->json = json_pack("{s:b}", "force", 1);
-    return request_command(r, &c, error);
+    return request_send(r, json_pack("{s:b}", "force", 1), error); /* of DeleteOptions nothing applies */
 }
 
 enum err handle_katib_trial_delete(struct request *r, struct error *error)
@@ -341,17 +335,14 @@ enum err handle_katib_trial_delete(struct request *r, struct error *error)
     struct db *db;
     struct experiment *e;
     struct trial *t;
-    struct command *c;
     enum err err = find_trial(r, &db, &e, &t, error);
     if (err)
         return err;
-    json_decref(r->json);
-    r->json = NULL;
-    err = request_command(r, &c, error);
+    err = request_send(r, NULL, error);
     if (!err) {
-        free(c->experiment);
-        c->experiment = x_strdup(e->name);
-        c->trial = t->number;
+        free(r->command->experiment);
+        r->command->experiment = x_strdup(e->name);
+        r->command->trial = t->number;
     }
     trial_free(t);
     experiment_free(e);

@@ -213,7 +213,7 @@ static const struct {
     {"killedTrialList", "trialsKilled"}, {"earlyStoppedTrialList", "trialsEarlyStopped"}, {"metricsUnavailableTrialList", "trialMetricsUnavailable"},
 };
 
-struct listing {
+struct naming {
     const struct experiment *e;
     json_t *status;
     int64_t n;
@@ -221,7 +221,7 @@ struct listing {
 
 static bool list_trial(void *arg, const struct trial *t)
 {
-    struct listing *l = arg;
+    struct naming *l = arg;
     const char *name = unavailable(t) ? "metricsUnavailableTrialList" : trial_lists[t->state];
     json_t *list = json_object_get(l->status, name);
     if (!list) {
@@ -265,7 +265,7 @@ static enum err set_best(struct db *db, const struct experiment *e, json_t *stat
 static json_t *experiment_status(struct db *db, const struct experiment *e, struct error *error)
 {
     json_t *status = json_pack("{s:o}", "conditions", experiment_conditions(e));
-    struct listing l = {.e = e, .status = status};
+    struct naming l = {.e = e, .status = status};
     set_time(status, "startTime", e->start_ms);
     set_time(status, "completionTime", e->end_ms);
     set_time(status, "lastReconcileTime", e->update_ms);

@@ -30,6 +30,14 @@ enum err page_open(const struct request *r, struct page *page, struct error *err
     return OK;
 }
 
+void listing_add(struct listing *l, json_t *object)
+{
+    if (l->n++)
+        buf_add(&l->b, ",", 1);
+    text_json(&l->b, object);
+    json_decref(object);
+}
+
 void page_end(struct buf *b, const struct page *page, const char *next, int64_t total)
 {
     buf_adds(b, "]");

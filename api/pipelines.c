@@ -8,35 +8,22 @@
 
 #define ARTIFACT_MAX ((int64_t)64 << 20) /* of one answer; ?offset goes on */
 
-struct list {
-    struct buf b;
-    size_t n;
-};
-
-static void add_json(struct list *l, json_t *json)
-{
-    if (l->n++)
-        buf_add(&l->b, ",", 1);
-    text_json(&l->b, json);
-    json_decref(json);
-}
-
 static bool add_pipeline(void *arg, const struct pipeline_row *p)
 {
-    add_json(arg, pipeline_row_json(p, false));
+    listing_add(arg, pipeline_row_json(p, false));
     return true;
 }
 
 static bool add_tag(void *arg, const char *tag, bool movable, const char *sha)
 {
-    add_json(arg, json_pack("{s:s, s:b, s:s}", "name", tag, "alias", movable, "sha", sha));
+    listing_add(arg, json_pack("{s:s, s:b, s:s}", "name", tag, "alias", movable, "sha", sha));
     return true;
 }
 
 enum err handle_pipelines(struct request *r, struct error *error)
 {
     struct db *db;
-    struct list l = {.b = BUF_INIT};
+    struct listing l = {.b = BUF_INIT};
     enum err err = request_db(r, &db, error);
     buf_adds(&l.b, "{\"pipelines\":[");
     if (!err)
@@ -51,7 +38,7 @@ enum err handle_pipelines(struct request *r, struct error *error)
 enum err handle_pipeline(struct request *r, struct error *error)
 {
     struct db *db;
-    struct list l = {.b = BUF_INIT};
+    struct listing l = {.b = BUF_INIT};
     enum err err = request_db(r, &db, error);
     buf_adds(&l.b, "{\"versions\":[");
     if (!err)

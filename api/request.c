@@ -173,6 +173,14 @@ enum err request_command(struct request *r, struct command **out, struct error *
     return err || !r->arg[2] ? err : request_number(r, &c->trial, error);
 }
 
+enum err request_send(struct request *r, json_t *body, struct error *error)
+{
+    struct command *c;
+    json_decref(r->json);
+    r->json = body;
+    return request_command(r, &c, error);
+}
+
 static void location(struct request *r, const struct command *c)
 {
     const char *name = json_string_value(json_object_get(c->reply, "name"));

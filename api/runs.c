@@ -10,37 +10,28 @@
 #define STEPS_MAX 20000
 #define POINTS_MAX 100000
 
-struct list {
-    struct buf b;
-    size_t n;
+struct step_listing {
+    struct listing l;
     int64_t last;
 };
 
-static void add_json(struct list *l, json_t *json)
-{
-    if (l->n++)
-        buf_add(&l->b, ",", 1);
-    text_json(&l->b, json);
-    json_decref(json);
-}
-
 static bool add_run(void *arg, const struct run_row *row)
 {
-    add_json(arg, run_row_json(row));
+    listing_add(arg, run_row_json(row));
     return true;
 }
 
 static bool add_step(void *arg, const struct step_row *row)
 {
-    struct list *l = arg;
-    add_json(l, step_row_json(row));
-    l->last = row->seq;
+    struct step_listing *s = arg;
+    listing_add(&s->l, step_row_json(row));
+    s->last = row->seq;
     return true;
 }
 
 static bool add_point(void *arg, const struct step_measurement *m)
 {
-    add_json(arg, step_measurement_json(m));
+    listing_add(arg, step_measurement_json(m));
     return true;
 }
 
@@ -58,7 +49,7 @@ enum err handle_runs(struct request *r, struct error *error)
 {
     struct page page;
     struct db *db;
-    struct list l = {.b = BUF_INIT};
+    struct listing l = {.b = BUF_INIT};
     char *next CLEANUP_FREE = NULL;
     int64_t total = 0;
     enum err err = page_open(r, &page, error);
@@ -113,7 +104,7 @@ enum err handle_run_steps(struct request *r, struct error *error)
 {
     struct db *db;
     struct run_row *row;
-    struct list l = {.b = BUF_INIT};
+    struct step_listing s = {0};
     int64_t after, limit;
     enum err err = query_int(r, "after", 0, 0, INT64_MAX, &after, error);
     if (!err)
@@ -124,15 +115,15 @@ enum err handle_run_steps(struct request *r, struct error *error)
         err = find_run(r, db, &row, error);
     if (err)
         return err;
-    buf_adds(&l.b, "{\"steps\":[");
-    err = step_list(db, row->id, after, limit, add_step, &l, error);
-    if ((int64_t)l.n == limit)
-        buf_addf(&l.b, "],\"next\":%lld}", (long long)l.last);
+    buf_adds(&s.l.b, "{\"steps\":[");
+    err = step_list(db, row->id, after, limit, add_step, &s, error);
+    if ((int64_t)s.l.n == limit)
+        buf_addf(&s.l.b, "],\"next\":%lld}", (long long)s.last);
     else
-        buf_adds(&l.b, "]}");
+        buf_adds(&s.l.b, "]}");
     if (!err)
-        answer_buf(r, 200, &l.b);
-    buf_release(&l.b);
+        answer_buf(r, 200, &s.l.b);
+    buf_release(&s.l.b);
     run_free(row);
     return err;
 }
@@ -150,7 +141,7 @@ enum err handle_run_measurements(struct request *r, struct error *error)
     struct db *db;
     struct run_row *run;
     struct step_row *step = NULL;
-    struct list l = {.b = BUF_INIT};
+    struct listing l = {.b = BUF_INIT};
     enum err err = request_db(r, &db, error);
     if (!err)
         err = find_run(r, db, &run, error);
@@ -285,15 +276,7 @@ enum err request_pipeline(struct request *r, json_t *body, struct error *error)
         json_decref(body);
         return OK;
     }
-    struct command *c;
-    enum err err = request_command(r, &c, error);
-    if (err) {
-        json_decref(body);
-        return err;
-    }
-    json_decref(c->body);
-    c->body = body;
-    return OK;
+    return request_send(r, body, error);
 }
 
 enum err handle_run_create(struct request *r, struct error *error)
@@ -326,8 +309,7 @@ enum err handle_run_rerun(struct request *r, struct error *error)
 {
     struct db *db;
     struct run_row *run;
-    struct command *c;
-    json_t *body = NULL;
+    json_t *body;
     enum err err = request_db(r, &db, error);
     if (!err)
         err = find_run(r, db, &run, error);
@@ -335,15 +317,7 @@ enum err handle_run_rerun(struct request *r, struct error *error)
         return err;
     err = rerun_body(r, db, run, &body, error);
     run_free(run);
-    if (!err)
-        err = request_command(r, &c, error);
-    if (err) {
-        json_decref(body);
-        return err;
-    }
-    json_decref(c->body);
-    c->body = body;
-    return OK;
+    return err ? err : request_send(r, body, error);
 }
 
 enum err handle_run_events(struct request *r, struct error *error)

@@ -7,22 +7,9 @@
 
 #define FIRES_SHOWN 100
 
-struct list {
-    struct buf b;
-    size_t n;
-};
-
-static void add_json(struct list *l, json_t *json)
-{
-    if (l->n++)
-        buf_add(&l->b, ",", 1);
-    text_json(&l->b, json);
-    json_decref(json);
-}
-
 static bool add_schedule(void *arg, const struct schedule_row *s)
 {
-    add_json(arg, schedule_json(s));
+    listing_add(arg, schedule_json(s));
     return true;
 }
 
@@ -35,7 +22,7 @@ static bool add_fire(void *arg, const struct fire_row *f)
 enum err handle_schedules(struct request *r, struct error *error)
 {
     struct db *db;
-    struct list l = {.b = BUF_INIT};
+    struct listing l = {.b = BUF_INIT};
     enum err err = request_db(r, &db, error);
     buf_adds(&l.b, "{\"schedules\":[");
     if (!err)
@@ -71,7 +58,6 @@ enum err handle_schedule_create(struct request *r, struct error *error)
 {
     static const char *const members[] = {"name", "when", "pipeline", "params", "root", "code", "experiment", NULL};
     json_t *body;
-    struct command *c;
     enum err err = request_document(r, members, &body, error);
     if (err)
         return err;
@@ -86,25 +72,14 @@ enum err handle_schedule_create(struct request *r, struct error *error)
         err = err_set(error, ERR_INVALID, "SPEC_INVALID", "%s: %s", problems.items[0].pointer, problems.items[0].detail);
     problems_release(&problems);
     if (!err)
-        err = request_command(r, &c, error);
-    if (err) {
-        json_decref(body);
-        return err;
-    }
-    json_decref(c->body);
-    c->body = body;
-    return OK;
+        return request_send(r, body, error);
+    json_decref(body);
+    return err;
 }
 
 static enum err pause(struct request *r, bool paused, struct error *error)
 {
-    struct command *c;
-    enum err err = request_command(r, &c, error);
-    if (err)
-        return err;
-    json_decref(c->body);
-    c->body = json_pack("{s:b}", "paused", paused);
-    return OK;
+    return request_send(r, json_pack("{s:b}", "paused", paused), error);
 }
 
 enum err handle_schedule_pause(struct request *r, struct error *error)

@@ -4,39 +4,11 @@
 #ifndef HONE_MODEL_RUNS_H
 #define HONE_MODEL_RUNS_H
 
+#include "model/states.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-/* RUNNING -> STOPPING -> SUCCEEDED | FAILED | CANCELLED. STOPPING: what it will end as is known, and steps are ending or those of `finally` run. */
-#define RUN_STATES(X) X(RUNNING, false) X(STOPPING, false) X(SUCCEEDED, true) X(FAILED, true) X(CANCELLED, true)
-
-/* WAITING -> STARTING -> RUNNING -> SUCCEEDED | FAILED; CACHE_WAIT: another one is making what it needs; RETRYING: until retry_ms. A step that holds
- * others (a map, a sub-pipeline, an expanded one) is RUNNING while they are not over. */
-#define STEP_STATES(X)                                                                                                              \
-    X(WAITING, false) X(CACHE_WAIT, false) X(STARTING, false) X(RUNNING, false) X(RETRYING, false) X(STOPPING, false)               \
-    X(SUCCEEDED, true) X(CACHED, true) X(SKIPPED, true) X(FAILED, true) X(CANCELLED, true) X(UPSTREAM_FAILED, true)
-
-enum run_state {
-#define X(name, final) RUN_##name,
-    RUN_STATES(X)
-#undef X
-    RUN_STATE_COUNT
-};
-
-enum step_state {
-#define X(name, final) STEP_##name,
-    STEP_STATES(X)
-#undef X
-    STEP_STATE_COUNT
-};
-
-const char *run_state_name(enum run_state s);
-const char *step_state_name(enum step_state s);
-int run_state_parse(const char *name); /* -1: no such state */
-int step_state_parse(const char *name);
-bool run_state_final(enum run_state s);
-bool step_state_final(enum step_state s);
 
 /* One version of a pipeline. */
 struct pipeline_row {

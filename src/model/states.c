@@ -11,6 +11,8 @@ struct state {
 #define X(name, final) {#name, final},
 static const struct state experiment_states[] = {EXPERIMENT_STATES(X)};
 static const struct state trial_states[] = {TRIAL_STATES(X)};
+static const struct state run_states[] = {RUN_STATES(X)};
+static const struct state step_states[] = {STEP_STATES(X)};
 #undef X
 
 static int parse(const struct state *states, int n, const char *name)
@@ -49,4 +51,34 @@ bool experiment_state_final(enum experiment_state s)
 bool trial_state_final(enum trial_state s)
 {
     return trial_states[s].final;
+}
+
+const char *run_state_name(enum run_state s)
+{
+    return run_states[s].name;
+}
+
+const char *step_state_name(enum step_state s)
+{
+    return step_states[s].name;
+}
+
+int run_state_parse(const char *name)
+{
+    return parse(run_states, RUN_STATE_COUNT, name);
+}
+
+int step_state_parse(const char *name)
+{
+    return parse(step_states, STEP_STATE_COUNT, name);
+}
+
+bool run_state_final(enum run_state s)
+{
+    return run_states[s].final;
+}
+
+bool step_state_final(enum step_state s)
+{
+    return step_states[s].final;
 }
